@@ -1,0 +1,14 @@
+//! Bellwether: conformance runs of container runtimes under Kubernetes' own node suite.
+//!
+//! Data flows one way: sources, builds, node image, machine, suite, evidence, verdict, report. Each arrow is
+//! plain data of [`model`]; each box is one module. `docs/architecture.md` is the map, with the rules
+//! that `tests/layers.rs` holds.
+
+pub mod build;
+pub mod clock;
+pub mod evidence;
+pub mod ignition;
+pub mod machine;
+pub mod model;
+pub mod process;
+pub mod profile;

@@ -1,0 +1,153 @@
+//! The seam between the run and its machines: QEMU implements it, and so does the tests' fake machine.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::{
+    model::{Accelerator, EvidenceLine, Phase, Stop, StopKind},
+    process::{Output, ProcessError},
+};
+
+/// Everything one machine is started from.
+#[derive(Clone, Debug)]
+pub struct MachineSpec {
+    /// The guest's name, for messages.
+    pub name: String,
+    /// The attempt's folder: `qemu.cmd`, `console.log`, `journal.log`, `suite.log`, `ignition.journal` grow here.
+    pub folder: Utf8PathBuf,
+    /// KVM or TCG.
+    pub accelerator: Accelerator,
+    /// Guest cores.
+    pub cpus: u32,
+    /// Guest memory, in bytes.
+    pub memory: u64,
+    /// The node image's root disk, never written: the machine gets an overlay.
+    pub root_disk: Utf8PathBuf,
+    /// Its format as QEMU names it: `raw` or `qcow2`.
+    pub root_format: String,
+    /// Size of the overlay, in bytes.
+    pub disk: u64,
+    /// Kernel and initramfs for direct boot; absent for images with a boot loader.
+    pub kernel: Option<(Utf8PathBuf, Utf8PathBuf)>,
+    /// Kernel arguments beside the machine's own.
+    pub kernel_arguments: Vec<String>,
+    /// Read-only disks: serial (seen as `/dev/disk/by-id/virtio-<serial>`) and raw image.
+    pub payloads: Vec<(String, Utf8PathBuf)>,
+    /// The rendered Ignition config.
+    pub ignition: String,
+    /// The private key that fits the config's public key.
+    pub ssh_key: Utf8PathBuf,
+}
+
+/// What a machine says while it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It entered a phase: boot, then provision.
+    Phase(Phase),
+    /// What it waits for, and what it last saw.
+    Waiting(String),
+    /// Its process runs.
+    Started(MachineInfo),
+}
+
+/// Facts about a running machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineInfo {
+    /// KVM or TCG.
+    pub accelerator: Accelerator,
+    /// The machine's process id on the host.
+    pub pid: u32,
+    /// The host's port of the guest's ssh; 0 when there is none.
+    pub ssh_port: u16,
+    /// The command by which a person enters.
+    pub ssh_command: String,
+}
+
+/// Why a machine is of no use any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// What ended it.
+    pub kind: StopKind,
+    /// The phase the evidence points to, where it is not simply the one the attempt is in.
+    pub phase: Option<Phase>,
+    /// What was seen, in words.
+    pub said: String,
+    /// The log line that showed it.
+    pub line: Option<EvidenceLine>,
+}
+
+impl Ending {
+    /// The stop of an attempt that was in `phase`.
+    #[must_use]
+    pub fn stop(self, phase: Phase) -> Stop {
+        Stop {
+            phase: self.phase.unwrap_or(phase),
+            kind: self.kind,
+            said: self.said,
+            line: self.line,
+        }
+    }
+}
+
+/// Talking to a machine failed.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The machine ended, or showed that it is of no use.
+    #[error("{}", .0.said)]
+    Ended(Ending),
+    /// The machine is there, but this call failed.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The host's file system refused.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Starts machines.
+pub trait Hypervisor: Send + Sync {
+    /// Starts a machine and waits until it can be entered and its first boot is over. Fails as soon as
+    /// the evidence shows that it never will be; dropping the future ends the machine.
+    fn start<'a>(
+        &'a self,
+        spec: &'a MachineSpec,
+        progress: UnboundedSender<Progress>,
+    ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>>;
+}
+
+/// A running machine. Dropping it ends it.
+pub trait Machine: Send + Sync {
+    /// Put before every guest path: empty for a real guest, a folder for the tests' fake machine.
+    fn root(&self) -> &str;
+
+    /// Facts about it.
+    fn info(&self) -> &MachineInfo;
+
+    /// Runs a POSIX shell script as root in the guest, to its end.
+    fn run<'a>(
+        &'a self,
+        script: &'a str,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Output, MachineError>>;
+
+    /// Copies what the guest's folder holds into a host folder. What cannot be read is left out.
+    fn fetch<'a>(
+        &'a self,
+        folder: &'a str,
+        into: &'a Utf8Path,
+    ) -> BoxFuture<'a, Result<(), MachineError>>;
+
+    /// A unix socket on the host that leads to a unix socket in the guest.
+    fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>>;
+
+    /// Ends when the machine is gone, or when a log shows that going on is useless. Can be awaited many times.
+    fn ended(&self) -> BoxFuture<'_, Ending>;
+
+    /// Leaves it running after bellwether ends.
+    fn keep(self: Box<Self>);
+
+    /// Takes it down: syncs the guest's disks if it still answers, then ends its process.
+    fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()>;
+}

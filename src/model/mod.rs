@@ -1,0 +1,30 @@
+//! The shared nouns: plain data that every station reads or writes as JSON.
+//!
+//! Owns: ids, revisions, candidates, phases, outcomes, causes, events, summaries. Must not: do IO,
+//! read a clock, or know any other module of this crate.
+
+mod candidate;
+mod cause;
+mod event;
+mod ids;
+mod lane;
+mod outcome;
+mod phase;
+mod revision;
+mod spec;
+mod stop;
+mod summary;
+
+pub use candidate::{Candidate, NodeImageRevision, SandboxerRevision};
+pub use cause::{Blame, Cause, Class, Confidence, EvidenceLine};
+pub use event::{Event, EventKind, StepOutcome};
+pub use ids::{Digest, DigestBuilder, LaneId, RunId, StepId};
+pub use lane::{Lane, Role};
+pub use outcome::{CellOutcome, SpecOutcome};
+pub use phase::{Phase, SuitePhase};
+pub use revision::{Origin, Revision};
+pub use spec::{Failure, PlannedSpec, SpecName, SpecResult, SuitePlan};
+pub use stop::{Stop, StopKind};
+pub use summary::{
+    Accelerator, CellSummary, Environment, ExitCode, LaneCounts, RunSummary, SCHEMA_VERSION,
+};

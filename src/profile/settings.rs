@@ -1,0 +1,304 @@
+//! The validated profile: what the rest of bellwether reads. Nothing here can hold a state that
+//! validation refuses.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use camino::Utf8PathBuf;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::Role;
+
+/// One project's conformance run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// One line on what it is for.
+    pub description: String,
+    /// By name.
+    pub sources: BTreeMap<String, Source>,
+    /// In the profile's order; at least one.
+    pub pairings: Vec<Pairing>,
+    /// By name.
+    pub builds: BTreeMap<String, Build>,
+    /// The runtime under test.
+    pub runtime: Runtime,
+    /// Node images by name.
+    pub images: BTreeMap<String, Image>,
+    /// Node variants; `extends` is already applied.
+    pub nodes: Vec<Node>,
+    /// Sandboxers, in the profile's order.
+    pub sandboxers: Vec<Sandboxer>,
+    /// Suites, in the profile's order.
+    pub suites: Vec<Suite>,
+    /// By metric name, such as `pass-rate`.
+    pub gates: BTreeMap<String, Gate>,
+    /// When the daemon runs it.
+    pub schedule: Option<Schedule>,
+    /// Every text file the profile names (Ignition fragments, config fragments), by the path it gives, so that
+    /// nothing later reads the profile's folder again.
+    pub files: BTreeMap<Utf8PathBuf, String>,
+}
+
+/// Where code comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its kind and place.
+    pub kind: SourceKind,
+    /// What `stable` means for it: `latest-tag`, or an exact revision.
+    pub stable: Option<String>,
+}
+
+/// The three kinds of source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// A git repository; the only kind that tracks a main branch.
+    Git {
+        /// Its URL.
+        url: String,
+        /// Branch, tag, commit, or `refs/pull/N/head`.
+        reference: String,
+    },
+    /// A published Go module.
+    GoModule {
+        /// Its path, such as `k8s.io/kubernetes`.
+        module: String,
+        /// `latest` or an exact version.
+        version: String,
+    },
+    /// A local folder.
+    Path {
+        /// The folder; absolute.
+        path: Utf8PathBuf,
+    },
+}
+
+/// A named set of sources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pairing {
+    /// Its name.
+    pub name: String,
+    /// By source name; a source not named here takes its own reference.
+    pub selects: BTreeMap<String, Selection>,
+}
+
+/// What a pairing takes of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// The source's `stable`.
+    Stable,
+    /// An exact revision.
+    Revision(String),
+}
+
+/// How a source becomes binaries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The source's name.
+    pub source: String,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// Go build tags beside the recipe's own.
+    pub tags: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// The built-in recipes.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// kubelet, ginkgo, e2e_node.test and the test images.
+    KubernetesNode,
+    /// containerd, its runc shim and ctr.
+    Containerd,
+    /// The CNI plugins bridge, host-local, loopback, portmap, firewall.
+    CniPlugins,
+    /// runc.
+    Runc,
+}
+
+/// The runtime under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Its kind.
+    pub kind: RuntimeKind,
+    /// A configuration fragment merged over the generated one (a key of [`Profile::files`]).
+    pub config: Option<Utf8PathBuf>,
+}
+
+/// The runtimes bellwether can configure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuntimeKind {
+    /// containerd, configuration version 3.
+    Containerd,
+}
+
+/// A node image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Image {
+    /// Made from Debian packages.
+    Debian {
+        /// The suite's code name, such as `trixie`.
+        suite: String,
+        /// Packages beside the recipe's own.
+        packages: Vec<String>,
+    },
+    /// A disk image at hand.
+    File {
+        /// The image; absolute.
+        path: Utf8PathBuf,
+        /// Its SHA-256.
+        sha256: String,
+        /// Its format as QEMU names it: `qcow2` or `raw`.
+        format: String,
+    },
+    /// Fedora CoreOS or Flatcar, by stream metadata.
+    CoreosStream {
+        /// The metadata's URL.
+        url: String,
+        /// The stream, such as `stable`.
+        stream: String,
+    },
+}
+
+/// A node variant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// A name in [`Profile::images`].
+    pub image: String,
+    /// Guest cores.
+    pub cpus: u32,
+    /// Guest memory, in bytes.
+    pub memory: u64,
+    /// Root disk, in bytes; sparse on the host.
+    pub disk: u64,
+    /// Ignition fragments in merge order (keys of [`Profile::files`]).
+    pub ignition: Vec<Utf8PathBuf>,
+    /// Kernel arguments beside the generated ones.
+    pub kernel_arguments: Vec<String>,
+}
+
+/// One runtime handler under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandboxer {
+    /// Its name.
+    pub name: String,
+    /// Its CRI runtime handler; the name unless the profile says otherwise.
+    pub handler: String,
+    /// containerd's runtime type, such as `io.containerd.runc.v2`.
+    pub runtime_type: String,
+    /// Where its binary is.
+    pub binary: SandboxerBinary,
+    /// Shim options beside the generated ones, as TOML text.
+    pub options: Option<String>,
+    /// What a node must have: `kvm`, `memory>=8GiB`; unmet means not-run.
+    pub requires: Vec<String>,
+}
+
+/// Where a sandboxer's binary comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum SandboxerBinary {
+    /// The node image has it, from this package, at this path.
+    Package {
+        /// The package.
+        package: String,
+        /// The path in the guest.
+        path: String,
+    },
+    /// One of the profile's builds makes it.
+    Build {
+        /// The build's name.
+        build: String,
+        /// The binary's file name.
+        binary: String,
+    },
+}
+
+/// What is run on a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suite {
+    /// Its name.
+    pub name: String,
+    /// Its kind and the kind's own settings.
+    pub kind: SuiteKind,
+    /// The longest the suite may run, on a machine with KVM; scaled under emulation.
+    pub timeout: Duration,
+    /// Whether its lanes decide.
+    pub role: Role,
+    /// The nodes it runs on, by name.
+    pub nodes: Vec<String>,
+    /// The sandboxers it runs against, by name.
+    pub sandboxers: Vec<String>,
+    /// The pairings it runs for, by name.
+    pub pairings: Vec<String>,
+}
+
+/// The kinds of suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SuiteKind {
+    /// A Ginkgo binary.
+    Ginkgo(Ginkgo),
+}
+
+/// Settings of a Ginkgo suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ginkgo {
+    /// Which binary and how it is called.
+    pub preset: Preset,
+    /// Regular expressions of specs to run; empty means all.
+    pub focus: Vec<String>,
+    /// Regular expressions of specs to leave out.
+    pub skip: Vec<String>,
+    /// A Ginkgo label filter.
+    pub label_filter: Option<String>,
+    /// Parallel processes.
+    pub processes: u32,
+    /// Keys merged over the generated kubelet configuration, as a TOML table.
+    pub kubelet_config: toml::Table,
+    /// Feature gates for kubelet, API server and suite.
+    pub feature_gates: BTreeMap<String, bool>,
+    /// More flags for the test binary, after `--`.
+    pub arguments: Vec<String>,
+}
+
+/// Ginkgo binaries that bellwether knows how to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Kubernetes' node suite.
+    E2eNode,
+}
+
+/// A bound on a number over a window of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The least it may be.
+    pub min: Option<f64>,
+    /// The most it may be.
+    pub max: Option<f64>,
+    /// How many runs it is taken over.
+    pub window: u32,
+    /// With fewer values than this it says `insufficient-data`.
+    pub n: u32,
+}
+
+/// When the daemon starts a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Five cron fields.
+    pub cron: String,
+    /// An IANA time zone.
+    pub timezone: String,
+}
