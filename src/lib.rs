@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod ignition;
 pub mod machine;
 pub mod model;
+pub mod plan;
 pub mod process;
 pub mod profile;
 pub mod run;

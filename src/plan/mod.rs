@@ -1,0 +1,399 @@
+//! The plan: a pure function from a profile and its candidates to lanes and steps.
+//!
+//! Owns: which lanes there are, which steps they need, the digest of each step's inputs, the order.
+//! Must not: do anything. What a build's own inputs are is told by the caller, as is what is cached.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{Accelerator, Candidate, Digest, DigestBuilder, Lane, LaneId, StepId},
+    profile::{Build, Profile, Recipe, SuiteKind},
+};
+
+/// Two things that the profile asks for do not fit each other.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// No candidate was resolved for a pairing.
+    #[error("pairing `{0}` has no resolved candidate")]
+    NoCandidate(String),
+    /// A suite needs a build that the profile lacks.
+    #[error(
+        "suite `{suite}` needs a build with recipe `kubernetes-node`; add [build.kubernetes] with that recipe to the profile"
+    )]
+    NoKubernetes {
+        /// The suite.
+        suite: String,
+    },
+    /// The filters leave nothing to run.
+    #[error("nothing to run: the profile and the filters given select no lane")]
+    NoLanes,
+}
+
+/// What a run will do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Steps, each after those it needs.
+    pub steps: Vec<Step>,
+    /// Lanes in the profile's order.
+    pub lanes: Vec<PlannedLane>,
+}
+
+/// One piece of work whose output is cached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its id.
+    pub id: StepId,
+    /// What it does, for people.
+    pub what: String,
+    /// Over all its inputs; the cache's key.
+    pub digest: Digest,
+    /// Steps whose output it reads.
+    pub needs: Vec<StepId>,
+    /// What it does, for the engine.
+    pub work: Work,
+    /// Whether its output was in the cache when the plan was made.
+    pub cached: bool,
+}
+
+/// The kinds of step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Work {
+    /// Build a source.
+    Build {
+        /// The build's name.
+        build: String,
+        /// The pairing whose revision is taken.
+        pairing: String,
+    },
+    /// Make a node image.
+    NodeImage {
+        /// The image's name.
+        image: String,
+        /// The pairing whose resolution is taken.
+        pairing: String,
+    },
+    /// Make the read-only disk that carries a runtime and its sandboxers.
+    RuntimeDisk {
+        /// The builds on it.
+        builds: Vec<StepId>,
+    },
+    /// Make the read-only disk that carries Kubernetes and the test images.
+    KubernetesDisk {
+        /// The builds on it.
+        builds: Vec<StepId>,
+    },
+}
+
+impl Work {
+    /// Whether it keeps the host's cores busy. Making an image mostly waits for disks and the archive,
+    /// so it runs beside a build.
+    #[must_use]
+    pub const fn needs_cores(&self) -> bool {
+        matches!(self, Self::Build { .. })
+    }
+}
+
+/// A lane with the steps that make its node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedLane {
+    /// The lane.
+    pub lane: Lane,
+    /// The node image's step.
+    pub image: StepId,
+    /// The runtime disk's step.
+    pub runtime_disk: StepId,
+    /// The Kubernetes disk's step.
+    pub kubernetes_disk: StepId,
+    /// The Kubernetes build's step: its binaries tell which specs will run.
+    pub kubernetes_build: StepId,
+}
+
+impl PlannedLane {
+    /// The steps it waits for.
+    #[must_use]
+    pub fn needs(&self) -> Vec<StepId> {
+        [
+            &self.image,
+            &self.runtime_disk,
+            &self.kubernetes_disk,
+            &self.kubernetes_build,
+        ]
+        .into_iter()
+        .cloned()
+        .collect()
+    }
+}
+
+/// What the plan is made from.
+pub struct Inputs<'a> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// One per pairing.
+    pub candidates: &'a [Candidate],
+    /// The digest of a build's inputs.
+    pub build_digest: &'a dyn Fn(&Build, &Candidate) -> Digest,
+    /// Whether the cache holds a digest.
+    pub cached: &'a dyn Fn(&Digest) -> bool,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the profile's parts do not make at least one lane.
+pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
+    let profile = inputs.profile;
+    let mut steps = Steps {
+        inputs,
+        steps: Vec::new(),
+    };
+    let mut lanes = Vec::new();
+    for pairing in &profile.pairings {
+        let runs = profile
+            .suites
+            .iter()
+            .any(|suite| suite.pairings.contains(&pairing.name));
+        if !runs {
+            continue;
+        }
+        let candidate = inputs
+            .candidates
+            .iter()
+            .find(|candidate| candidate.pairing == pairing.name)
+            .ok_or_else(|| PlanError::NoCandidate(pairing.name.clone()))?;
+        let disks = steps.disks(candidate);
+        for suite in profile
+            .suites
+            .iter()
+            .filter(|suite| suite.pairings.contains(&pairing.name))
+        {
+            let SuiteKind::Ginkgo(_) = &suite.kind;
+            let (Some(kubernetes_build), Some(kubernetes_disk)) =
+                (disks.kubernetes_build.clone(), disks.kubernetes.clone())
+            else {
+                return Err(PlanError::NoKubernetes {
+                    suite: suite.name.clone(),
+                });
+            };
+            for node in profile
+                .nodes
+                .iter()
+                .filter(|node| suite.nodes.contains(&node.name))
+            {
+                let image = steps.image(candidate, &node.image);
+                for sandboxer in profile
+                    .sandboxers
+                    .iter()
+                    .filter(|s| suite.sandboxers.contains(&s.name))
+                {
+                    lanes.push(PlannedLane {
+                        lane: Lane {
+                            id: Lane::id_of(
+                                &pairing.name,
+                                &node.name,
+                                &sandboxer.name,
+                                &suite.name,
+                            ),
+                            pairing: pairing.name.clone(),
+                            node: node.name.clone(),
+                            sandboxer: sandboxer.name.clone(),
+                            handler: sandboxer.handler.clone(),
+                            suite: suite.name.clone(),
+                            role: suite.role,
+                        },
+                        image: image.clone(),
+                        runtime_disk: disks.runtime.clone(),
+                        kubernetes_disk: kubernetes_disk.clone(),
+                        kubernetes_build: kubernetes_build.clone(),
+                    });
+                }
+            }
+        }
+    }
+    if lanes.is_empty() {
+        return Err(PlanError::NoLanes);
+    }
+    Ok(Plan {
+        steps: steps.steps,
+        lanes,
+    })
+}
+
+struct Disks {
+    runtime: StepId,
+    kubernetes: Option<StepId>,
+    kubernetes_build: Option<StepId>,
+}
+
+struct Steps<'a> {
+    inputs: &'a Inputs<'a>,
+    steps: Vec<Step>,
+}
+
+impl Steps<'_> {
+    /// Adds a step unless one with the same digest is there: pairings share what is equal.
+    fn add(
+        &mut self,
+        id: String,
+        what: String,
+        digest: Digest,
+        needs: Vec<StepId>,
+        work: Work,
+    ) -> StepId {
+        if let Some(step) = self.steps.iter().find(|step| step.digest == digest) {
+            return step.id.clone();
+        }
+        let id = StepId(id);
+        let cached = (self.inputs.cached)(&digest);
+        self.steps.push(Step {
+            id: id.clone(),
+            what,
+            digest,
+            needs,
+            work,
+            cached,
+        });
+        id
+    }
+
+    fn disks(&mut self, candidate: &Candidate) -> Disks {
+        let (mut runtime, mut kubernetes) = (Vec::new(), Vec::new());
+        for (name, build) in &self.inputs.profile.builds {
+            let step = self.build(candidate, name, build);
+            match build.recipe {
+                Recipe::KubernetesNode => kubernetes.push(step),
+                Recipe::Containerd | Recipe::CniPlugins | Recipe::Runc => runtime.push(step),
+            }
+        }
+        let pairing = &candidate.pairing;
+        let kubernetes_build = kubernetes.first().cloned();
+        let kubernetes = (!kubernetes.is_empty()).then(|| {
+            let work = Work::KubernetesDisk {
+                builds: kubernetes.clone(),
+            };
+            self.disk(
+                format!("disk.kubernetes.{pairing}"),
+                "Kubernetes and test images",
+                kubernetes,
+                work,
+            )
+        });
+        let work = Work::RuntimeDisk {
+            builds: runtime.clone(),
+        };
+        let runtime = self.disk(
+            format!("disk.runtime.{pairing}"),
+            "runtime, CNI and sandboxers",
+            runtime,
+            work,
+        );
+        Disks {
+            runtime,
+            kubernetes,
+            kubernetes_build,
+        }
+    }
+
+    fn build(&mut self, candidate: &Candidate, name: &str, build: &Build) -> StepId {
+        let version = candidate.revisions.get(&build.source).map_or_else(
+            || "unresolved".to_owned(),
+            |revision| revision.version.clone(),
+        );
+        let digest = (self.inputs.build_digest)(build, candidate);
+        let pairing = candidate.pairing.clone();
+        let work = Work::Build {
+            build: name.to_owned(),
+            pairing: pairing.clone(),
+        };
+        let what = format!("build {name} {version}");
+        self.add(
+            format!("build.{name}.{pairing}"),
+            what,
+            digest,
+            Vec::new(),
+            work,
+        )
+    }
+
+    fn disk(&mut self, id: String, what: &str, builds: Vec<StepId>, work: Work) -> StepId {
+        let digests: BTreeMap<&StepId, &Digest> = self
+            .steps
+            .iter()
+            .filter(|step| builds.contains(&step.id))
+            .map(|step| (&step.id, &step.digest))
+            .collect();
+        let mut digest = DigestBuilder::new("disk")
+            .field("what", what)
+            .field("layout", "1");
+        for part in digests.into_values() {
+            digest = digest.field("build", part.as_str());
+        }
+        self.add(
+            id,
+            format!("disk with {what}"),
+            digest.finish(),
+            builds,
+            work,
+        )
+    }
+
+    fn image(&mut self, candidate: &Candidate, name: &str) -> StepId {
+        let (digest, version) = candidate.node_images.get(name).map_or_else(
+            || (Digest::of(name.as_bytes()), String::new()),
+            |image| (image.digest.clone(), format!(" of {}", image.version)),
+        );
+        let pairing = candidate.pairing.clone();
+        let work = Work::NodeImage {
+            image: name.to_owned(),
+            pairing,
+        };
+        self.add(
+            format!("image.{name}"),
+            format!("node image {name}{version}"),
+            digest,
+            Vec::new(),
+            work,
+        )
+    }
+}
+
+impl Plan {
+    /// The step with this id.
+    #[must_use]
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// The lane with this id.
+    #[must_use]
+    pub fn lane(&self, id: &LaneId) -> Option<&PlannedLane> {
+        self.lanes.iter().find(|lane| lane.lane.id == *id)
+    }
+}
+
+/// The first of a sandboxer's requirements that a machine does not meet, in words.
+#[must_use]
+pub fn unmet(requires: &[String], accelerator: Accelerator, memory: u64) -> Option<String> {
+    requires.iter().find_map(|requirement| {
+        let met = match requirement.split_once(">=") {
+            Some(("memory", least)) => {
+                let least: u64 = least
+                    .trim_end_matches("GiB")
+                    .trim()
+                    .parse()
+                    .unwrap_or(u64::MAX);
+                memory >> 30 >= least
+            }
+            _ => requirement == "kvm" && accelerator == Accelerator::Kvm,
+        };
+        (!met).then(|| match requirement.as_str() {
+            "kvm" => "needs KVM, and no kernel boots under KVM on this host".to_owned(),
+            _ => format!("needs {requirement}"),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

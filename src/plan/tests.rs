@@ -1,0 +1,274 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    model::{NodeImageRevision, Origin, Revision, Role},
+    profile::{
+        Ginkgo, Image, Node, Pairing, Preset, Runtime, RuntimeKind, Sandboxer, SandboxerBinary,
+        Suite,
+    },
+};
+
+fn build(source: &str, recipe: Recipe) -> Build {
+    Build {
+        source: source.to_owned(),
+        recipe,
+        tags: Vec::new(),
+        timeout: Duration::from_secs(3600),
+    }
+}
+
+fn sandboxer(name: &str) -> Sandboxer {
+    Sandboxer {
+        name: name.to_owned(),
+        handler: name.to_owned(),
+        runtime_type: "io.containerd.runc.v2".to_owned(),
+        binary: SandboxerBinary::Package {
+            package: name.to_owned(),
+            path: format!("/usr/bin/{name}"),
+        },
+        options: None,
+        requires: Vec::new(),
+    }
+}
+
+fn profile() -> Profile {
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    Profile {
+        name: "test".to_owned(),
+        description: String::new(),
+        sources: BTreeMap::new(),
+        pairings: ["main", "control"]
+            .map(|name| Pairing {
+                name: name.to_owned(),
+                selects: BTreeMap::new(),
+            })
+            .to_vec(),
+        builds: [
+            (
+                "kubernetes".to_owned(),
+                build("kubernetes", Recipe::KubernetesNode),
+            ),
+            (
+                "containerd".to_owned(),
+                build("containerd", Recipe::Containerd),
+            ),
+            ("cni".to_owned(), build("cni", Recipe::CniPlugins)),
+        ]
+        .into(),
+        runtime: Runtime {
+            kind: RuntimeKind::Containerd,
+            config: None,
+        },
+        images: [(
+            "debian-13".to_owned(),
+            Image::Debian {
+                suite: "trixie".to_owned(),
+                packages: Vec::new(),
+            },
+        )]
+        .into(),
+        nodes: vec![Node {
+            name: "plain".to_owned(),
+            image: "debian-13".to_owned(),
+            cpus: 2,
+            memory: 4 << 30,
+            disk: 20 << 30,
+            ignition: Vec::new(),
+            kernel_arguments: Vec::new(),
+        }],
+        sandboxers: vec![sandboxer("runc"), sandboxer("crun")],
+        suites: vec![Suite {
+            name: "conformance".to_owned(),
+            kind: SuiteKind::Ginkgo(Ginkgo {
+                preset: Preset::E2eNode,
+                focus: Vec::new(),
+                skip: Vec::new(),
+                label_filter: None,
+                processes: 1,
+                kubelet_config: toml::Table::new(),
+                feature_gates: BTreeMap::new(),
+                arguments: Vec::new(),
+            }),
+            timeout: Duration::from_secs(3600),
+            role: Role::Blocking,
+            nodes: names(&["plain"]),
+            sandboxers: names(&["runc", "crun"]),
+            pairings: names(&["main", "control"]),
+        }],
+        gates: BTreeMap::new(),
+        schedule: None,
+        files: BTreeMap::new(),
+    }
+}
+
+fn candidate(pairing: &str, kubernetes: &str) -> Candidate {
+    let revision = |source: &str, version: &str| Revision {
+        source: source.to_owned(),
+        origin: Origin::GoModule {
+            module: source.to_owned(),
+            version: version.to_owned(),
+            sum: format!("h1:{source}{version}"),
+        },
+        version: version.to_owned(),
+        date: Some(Timestamp::UNIX_EPOCH),
+        link: None,
+    };
+    Candidate {
+        pairing: pairing.to_owned(),
+        revisions: [
+            ("kubernetes", kubernetes),
+            ("containerd", "v2.4.2"),
+            ("cni", "v1.9.1"),
+        ]
+        .into_iter()
+        .map(|(source, version)| (source.to_owned(), revision(source, version)))
+        .collect(),
+        node_images: [(
+            "debian-13".to_owned(),
+            NodeImageRevision {
+                name: "debian-13".to_owned(),
+                version: "13.2".to_owned(),
+                packages: vec!["runc=1.1.15".to_owned()],
+                kernel: None,
+                link: None,
+                digest: Digest::of(b"image"),
+            },
+        )]
+        .into(),
+        sandboxers: BTreeMap::new(),
+        toolchains: BTreeMap::new(),
+        arch: "amd64".to_owned(),
+    }
+}
+
+fn plan_of(profile: &Profile, candidates: &[Candidate]) -> Result<Plan, PlanError> {
+    plan(&Inputs {
+        profile,
+        candidates,
+        build_digest: &|build, candidate| {
+            let identity = candidate.revisions[&build.source].identity().to_owned();
+            DigestBuilder::new("build")
+                .field("source", identity)
+                .finish()
+        },
+        cached: &|_| false,
+    })
+}
+
+#[test]
+fn pairings_share_the_steps_whose_inputs_are_equal() {
+    let candidates = [
+        candidate("main", "v1.36.3"),
+        candidate("control", "v1.35.4"),
+    ];
+    let plan = plan_of(&profile(), &candidates).unwrap();
+    let steps: Vec<_> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    insta::assert_snapshot!(steps.join("\n"), @r"
+    build.cni.main
+    build.containerd.main
+    build.kubernetes.main
+    disk.kubernetes.main
+    disk.runtime.main
+    image.debian-13
+    build.kubernetes.control
+    disk.kubernetes.control
+    ");
+    let lanes: Vec<_> = plan
+        .lanes
+        .iter()
+        .map(|lane| lane.lane.id.as_str())
+        .collect();
+    insta::assert_snapshot!(lanes.join("\n"), @r"
+    main.plain.runc.conformance
+    main.plain.crun.conformance
+    control.plain.runc.conformance
+    control.plain.crun.conformance
+    ");
+}
+
+#[test]
+fn every_step_comes_after_those_it_needs() {
+    let plan = plan_of(
+        &profile(),
+        &[candidate("main", "v1"), candidate("control", "v2")],
+    )
+    .unwrap();
+    for (index, step) in plan.steps.iter().enumerate() {
+        for need in &step.needs {
+            assert!(
+                plan.steps[..index]
+                    .iter()
+                    .any(|earlier| earlier.id == *need),
+                "{need}"
+            );
+        }
+    }
+    for lane in &plan.lanes {
+        assert!(lane.needs().iter().all(|need| plan.step(need).is_some()));
+    }
+}
+
+#[test]
+fn a_moved_source_changes_the_digest_of_its_disk_only() {
+    let mut profile = profile();
+    profile.pairings.truncate(1);
+    profile.suites[0].pairings.truncate(1);
+    let before = plan_of(&profile, &[candidate("main", "v1")]).unwrap();
+    let after = plan_of(&profile, &[candidate("main", "v2")]).unwrap();
+    let moved: Vec<_> = before
+        .steps
+        .iter()
+        .zip(&after.steps)
+        .filter(|(a, b)| a.digest != b.digest)
+        .map(|(a, _)| a.id.as_str())
+        .collect();
+    assert_eq!(moved, ["build.kubernetes.main", "disk.kubernetes.main"]);
+}
+
+#[test]
+fn a_profile_without_kubernetes_is_refused() {
+    let mut profile = profile();
+    profile.builds.remove("kubernetes");
+    let error = plan_of(
+        &profile,
+        &[candidate("main", "v1"), candidate("control", "v1")],
+    )
+    .unwrap_err();
+    assert_eq!(
+        error,
+        PlanError::NoKubernetes {
+            suite: "conformance".to_owned()
+        }
+    );
+}
+
+#[test]
+fn unmet_requirements_are_said_in_words() {
+    let requires = |text: &str| vec![text.to_owned()];
+    assert_eq!(unmet(&requires("kvm"), Accelerator::Kvm, 0), None);
+    assert!(
+        unmet(&requires("kvm"), Accelerator::Tcg, 0)
+            .unwrap()
+            .contains("KVM")
+    );
+    assert_eq!(
+        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, 8 << 30),
+        None
+    );
+    assert_eq!(
+        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, 4 << 30).unwrap(),
+        "needs memory>=8GiB"
+    );
+    assert!(
+        unmet(&requires("quantum"), Accelerator::Kvm, 0).is_some(),
+        "unknown is unmet"
+    );
+}
