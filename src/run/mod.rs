@@ -3,4 +3,6 @@
 //! Owns: events and their fold, the order of work, cancelling, recovery of what a killed run left.
 //! Must not: print, or know how any station does its work.
 
+pub mod graph;
+pub mod log;
 pub mod state;
