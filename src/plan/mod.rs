@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Accelerator, Candidate, Digest, DigestBuilder, Lane, LaneId, StepId},
-    profile::{Build, Profile, Recipe, SuiteKind},
+    profile::{Build, Profile, Recipe},
 };
 
 /// Two things that the profile asks for do not fit each other.
@@ -149,13 +149,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
         inputs,
         steps: Vec::new(),
     };
+    let all_lanes = lanes_of(profile);
     let mut lanes = Vec::new();
     for pairing in &profile.pairings {
-        let runs = profile
-            .suites
-            .iter()
-            .any(|suite| suite.pairings.contains(&pairing.name));
-        if !runs {
+        if !all_lanes.iter().any(|lane| lane.pairing == pairing.name) {
             continue;
         }
         let candidate = inputs
@@ -164,52 +161,23 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             .find(|candidate| candidate.pairing == pairing.name)
             .ok_or_else(|| PlanError::NoCandidate(pairing.name.clone()))?;
         let disks = steps.disks(candidate);
-        for suite in profile
-            .suites
-            .iter()
-            .filter(|suite| suite.pairings.contains(&pairing.name))
-        {
-            let SuiteKind::Ginkgo(_) = &suite.kind;
+        for lane in all_lanes.iter().filter(|lane| lane.pairing == pairing.name) {
             let (Some(kubernetes_build), Some(kubernetes_disk)) =
                 (disks.kubernetes_build.clone(), disks.kubernetes.clone())
             else {
                 return Err(PlanError::NoKubernetes {
-                    suite: suite.name.clone(),
+                    suite: lane.suite.clone(),
                 });
             };
-            for node in profile
-                .nodes
-                .iter()
-                .filter(|node| suite.nodes.contains(&node.name))
-            {
-                let image = steps.image(candidate, &node.image);
-                for sandboxer in profile
-                    .sandboxers
-                    .iter()
-                    .filter(|s| suite.sandboxers.contains(&s.name))
-                {
-                    lanes.push(PlannedLane {
-                        lane: Lane {
-                            id: Lane::id_of(
-                                &pairing.name,
-                                &node.name,
-                                &sandboxer.name,
-                                &suite.name,
-                            ),
-                            pairing: pairing.name.clone(),
-                            node: node.name.clone(),
-                            sandboxer: sandboxer.name.clone(),
-                            handler: sandboxer.handler.clone(),
-                            suite: suite.name.clone(),
-                            role: suite.role,
-                        },
-                        image: image.clone(),
-                        runtime_disk: disks.runtime.clone(),
-                        kubernetes_disk: kubernetes_disk.clone(),
-                        kubernetes_build: kubernetes_build.clone(),
-                    });
-                }
-            }
+            let node = profile.nodes.iter().find(|node| node.name == lane.node);
+            let image = node.map_or_else(String::new, |node| node.image.clone());
+            lanes.push(PlannedLane {
+                lane: lane.clone(),
+                image: steps.image(candidate, &image),
+                runtime_disk: disks.runtime.clone(),
+                kubernetes_disk,
+                kubernetes_build,
+            });
         }
     }
     if lanes.is_empty() {
@@ -219,6 +187,42 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
         steps: steps.steps,
         lanes,
     })
+}
+
+/// The lanes of a profile, in its order; known before anything is resolved.
+#[must_use]
+pub fn lanes_of(profile: &Profile) -> Vec<Lane> {
+    let mut lanes = Vec::new();
+    for pairing in &profile.pairings {
+        for suite in profile
+            .suites
+            .iter()
+            .filter(|suite| suite.pairings.contains(&pairing.name))
+        {
+            for node in profile
+                .nodes
+                .iter()
+                .filter(|node| suite.nodes.contains(&node.name))
+            {
+                for sandboxer in profile
+                    .sandboxers
+                    .iter()
+                    .filter(|s| suite.sandboxers.contains(&s.name))
+                {
+                    lanes.push(Lane {
+                        id: Lane::id_of(&pairing.name, &node.name, &sandboxer.name, &suite.name),
+                        pairing: pairing.name.clone(),
+                        node: node.name.clone(),
+                        sandboxer: sandboxer.name.clone(),
+                        handler: sandboxer.handler.clone(),
+                        suite: suite.name.clone(),
+                        role: suite.role,
+                    });
+                }
+            }
+        }
+    }
+    lanes
 }
 
 struct Disks {

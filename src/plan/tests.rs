@@ -7,7 +7,7 @@ use crate::{
     model::{NodeImageRevision, Origin, Revision, Role},
     profile::{
         Ginkgo, Image, Node, Pairing, Preset, Runtime, RuntimeKind, Sandboxer, SandboxerBinary,
-        Suite,
+        Suite, SuiteKind,
     },
 };
 
