@@ -5,4 +5,6 @@
 
 pub mod graph;
 pub mod log;
+pub mod record;
 pub mod state;
+pub mod store;
