@@ -307,6 +307,22 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// A command in its own process group that outlives this process: for what may be handed over to a person.
+/// Whoever starts it must leave a record by which a later start can find and end it.
+#[must_use]
+pub fn lasting_command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.process_group(0);
+    command
+}
+
+/// Kills the process group that `pid` leads. A group that is gone is fine.
+pub fn kill_group(pid: u32) {
+    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+}
+
 /// A running child with its process group; dropping it kills the whole group.
 #[derive(Debug)]
 pub struct Group(pub Child);

@@ -40,6 +40,11 @@ pub struct MachineSpec {
     pub ignition: String,
     /// The private key that fits the config's public key.
     pub ssh_key: Utf8PathBuf,
+    /// Guest units without which the node is of no use: when one fails, so does the machine.
+    pub required_units: Vec<String>,
+    /// Whether the machine may be handed over to a person by [`Machine::keep`]. Such a machine does not
+    /// die with bellwether's process; a later start sweeps it unless it was kept.
+    pub keep: bool,
 }
 
 /// What a machine says while it starts.

@@ -1,0 +1,254 @@
+//! QEMU's command line: a pure function of the machine and the places it may use on the host.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{MachineSpec, limits::limits};
+use crate::{model::Accelerator, process::command_line};
+
+/// The program.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// What the host gives one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The writable disk: a qcow2 overlay.
+    pub overlay: Utf8PathBuf,
+    /// The Ignition config.
+    pub ignition: Utf8PathBuf,
+    /// QMP's unix socket.
+    pub qmp: Utf8PathBuf,
+    /// The file QEMU writes its process id to.
+    pub pid: Utf8PathBuf,
+    /// The port of 127.0.0.1 that leads to the guest's ssh.
+    pub ssh_port: u16,
+}
+
+/// Guest ports that grow a file in the attempt's folder: port name, file.
+pub const PORTS: [(&str, &str); 4] = [
+    ("com.coreos.ignition.journal", "ignition.journal"),
+    ("bellwether.journal", "journal.log"),
+    ("bellwether.suite", "suite.log"),
+    ("bellwether.status", "status.jsonl"),
+];
+
+/// The file that the serial console grows.
+pub const CONSOLE: &str = "console.log";
+
+/// All arguments of [`QEMU`].
+#[must_use]
+pub fn arguments(spec: &MachineSpec, places: &Places) -> Vec<String> {
+    let mut words = processor(spec);
+    words.extend(boot(spec, places));
+    words.extend(disks(spec, places));
+    words.extend(channels(&spec.folder));
+    words.extend(network(places.ssh_port));
+    words.extend(control(places));
+    words
+}
+
+/// The whole command line, one option a line, as a person can paste it.
+#[must_use]
+pub fn script(arguments: &[String]) -> String {
+    let mut text = String::from(QEMU);
+    let mut words = arguments.iter().peekable();
+    while let Some(word) = words.next() {
+        let value = words.next_if(|next| !next.starts_with('-'));
+        let line = match value {
+            Some(value) => command_line(word, &[value]),
+            None => command_line(word, &[] as &[&str]),
+        };
+        text.push_str(" \\\n  ");
+        text.push_str(&line);
+    }
+    text.push('\n');
+    text
+}
+
+fn processor(spec: &MachineSpec) -> Vec<String> {
+    // Nehalem, not max: a snapshot of an emulated `max` guest does not come back whole.
+    let (accelerator, cpu) = match spec.accelerator {
+        Accelerator::Kvm => ("kvm", "host"),
+        Accelerator::Tcg => ("tcg,thread=multi,tb-size=1024", "Nehalem"),
+    };
+    words([
+        "-name",
+        &escape(&spec.name),
+        "-machine",
+        "q35",
+        "-accel",
+        accelerator,
+        "-cpu",
+        cpu,
+        "-smp",
+        &spec.cpus.to_string(),
+        "-m",
+        &format!("{}M", spec.memory.div_ceil(1024 * 1024)),
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-device",
+        "virtio-rng-pci",
+    ])
+}
+
+fn boot(spec: &MachineSpec, places: &Places) -> Vec<String> {
+    let config = format!(
+        "name=opt/com.coreos/config,file={}",
+        escape(places.ignition.as_str())
+    );
+    let mut list = words(["-fw_cfg", &config]);
+    if let Some((kernel, initramfs)) = &spec.kernel {
+        let append = kernel_arguments(spec);
+        list.extend(words([
+            "-kernel",
+            kernel.as_str(),
+            "-initrd",
+            initramfs.as_str(),
+            "-append",
+            &append,
+        ]));
+    }
+    list
+}
+
+/// The kernel's command line for direct boot: the machine's own arguments, then the node's.
+fn kernel_arguments(spec: &MachineSpec) -> String {
+    let own = format!(
+        "root=LABEL=root rw console=ttyS0 quiet ignition.firstboot=1 ignition.platform.id=qemu \
+         mitigations=off rd.retry={}",
+        limits(spec.accelerator).root_seconds
+    );
+    std::iter::once(own.as_str())
+        .chain(spec.kernel_arguments.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn disks(spec: &MachineSpec, places: &Places) -> Vec<String> {
+    // The overlay is thrown away, so nothing is gained by flushing it.
+    let root = format!(
+        "file={},if=none,id=root,format=qcow2,cache=unsafe,discard=unmap",
+        escape(places.overlay.as_str())
+    );
+    let mut list = words(["-drive", &root, "-device", "virtio-blk-pci,drive=root"]);
+    for (n, (serial, image)) in spec.payloads.iter().enumerate() {
+        // Without locking: many machines read one payload.
+        let drive = format!(
+            "file={},if=none,id=payload{n},format=raw,readonly=on,file.locking=off",
+            escape(image.as_str())
+        );
+        let device = format!("virtio-blk-pci,drive=payload{n},serial={}", escape(serial));
+        list.extend(words(["-drive", &drive, "-device", &device]));
+    }
+    list
+}
+
+fn channels(folder: &Utf8Path) -> Vec<String> {
+    let file = |id: &str, name: &str| {
+        format!(
+            "file,id={id},path={},append=on",
+            escape(folder.join(name).as_str())
+        )
+    };
+    let mut list = words([
+        "-chardev",
+        &file("console", CONSOLE),
+        "-serial",
+        "chardev:console",
+        "-device",
+        "virtio-serial-pci",
+    ]);
+    for (n, (port, name)) in PORTS.iter().enumerate() {
+        let device = format!("virtserialport,chardev=port{n},name={port}");
+        list.extend(words([
+            "-chardev",
+            &file(&format!("port{n}"), name),
+            "-device",
+            &device,
+        ]));
+    }
+    list
+}
+
+fn network(ssh_port: u16) -> Vec<String> {
+    // IPv6 off: QEMU's fec0::/64 would become the node's address and fail the suite's API server.
+    let net = format!("user,id=net0,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{ssh_port}-:22");
+    words(["-netdev", &net, "-device", "virtio-net-pci,netdev=net0"])
+}
+
+fn control(places: &Places) -> Vec<String> {
+    let qmp = format!("unix:{},server=on,wait=off", escape(places.qmp.as_str()));
+    words(["-qmp", &qmp, "-pidfile", places.pid.as_str()])
+}
+
+fn words<const N: usize>(list: [&str; N]) -> Vec<String> {
+    list.map(str::to_owned).into()
+}
+
+/// A value inside an option's comma list: QEMU wants its commas doubled.
+fn escape(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(accelerator: Accelerator) -> MachineSpec {
+        MachineSpec {
+            name: "main.plain.runc".into(),
+            folder: "/runs/1/lane/1".into(),
+            accelerator,
+            cpus: 2,
+            memory: 4 << 30,
+            root_disk: "/cache/image/root.img".into(),
+            root_format: "raw".into(),
+            disk: 20 << 30,
+            kernel: Some((
+                "/cache/image/vmlinuz".into(),
+                "/cache/image/initrd.img".into(),
+            )),
+            kernel_arguments: vec!["swapaccount=1".into()],
+            payloads: vec![
+                ("runtime".into(), "/cache/runtime.img".into()),
+                ("kubernetes".into(), "/cache/a,b/kubernetes.img".into()),
+            ],
+            ignition: "{}".into(),
+            ssh_key: "/runs/1/key".into(),
+            required_units: Vec::new(),
+            keep: false,
+        }
+    }
+
+    fn places() -> Places {
+        Places {
+            overlay: "/runs/1/lane/1/disk.qcow2".into(),
+            ignition: "/runs/1/lane/1/ignition.json".into(),
+            qmp: "/tmp/bw-x/qmp.sock".into(),
+            pid: "/tmp/bw-x/qemu.pid".into(),
+            ssh_port: 40022,
+        }
+    }
+
+    #[test]
+    fn emulated() {
+        insta::assert_snapshot!(script(&arguments(&spec(Accelerator::Tcg), &places())));
+    }
+
+    #[test]
+    fn accelerated_with_a_boot_loader() {
+        let mut spec = spec(Accelerator::Kvm);
+        spec.kernel = None;
+        spec.payloads.clear();
+        insta::assert_snapshot!(script(&arguments(&spec, &places())));
+    }
+
+    #[test]
+    fn the_script_is_the_same_words_to_a_shell() {
+        let words = arguments(&spec(Accelerator::Tcg), &places());
+        let one_line = script(&words).replace(" \\\n  ", " ");
+        assert_eq!(one_line.trim_end(), command_line(QEMU, &words));
+    }
+}

@@ -1,0 +1,253 @@
+//! From power-on until the first boot is over and the guest can be entered.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+
+use super::{
+    Ending, MachineError, MachineSpec, Progress, entry::Artifact, qemu::QemuMachine,
+    story::boot_phase,
+};
+use crate::model::{Phase, StopKind};
+
+/// How often the guest is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often what is waited for is said again.
+const SAY: Duration = Duration::from_secs(5);
+
+/// Where the first boot is, as the guest's systemd sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct State {
+    /// `starting`, `running`, `degraded`, …
+    system: String,
+    /// Units that are still to start.
+    waiting: Vec<String>,
+    /// Units that failed.
+    failed: Vec<String>,
+}
+
+/// Looks a few times before it answers, so that few connections are needed.
+const SCRIPT: &str = "n=0
+while [ $n -lt 6 ]; do
+  state=$(systemctl is-system-running)
+  case $state in running|degraded|maintenance) break;; esac
+  n=$((n+1)); sleep 0.5
+done
+echo \"system $state\"
+systemctl list-jobs --no-legend --plain --full | while read -r id unit rest; do echo \"waiting $unit\"; done
+systemctl list-units --failed --no-legend --plain --full --all | while read -r unit rest; do echo \"failed $unit\"; done
+";
+
+fn read_state(text: &str) -> State {
+    let mut state = State::default();
+    for line in text.lines() {
+        match line.split_once(' ') {
+            Some(("system", system)) => system.trim().clone_into(&mut state.system),
+            Some(("waiting", unit)) => state.waiting.push(unit.trim().to_owned()),
+            Some(("failed", unit)) => state.failed.push(unit.trim().to_owned()),
+            _ => {}
+        }
+    }
+    state
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        matches!(self.system.as_str(), "running" | "degraded" | "maintenance")
+    }
+
+    fn shown(&self) -> String {
+        if self.waiting.is_empty() {
+            format!("the guest's systemd is {}", self.system)
+        } else {
+            let some: Vec<&str> = self.waiting.iter().take(3).map(String::as_str).collect();
+            format!(
+                "first boot: {} units to start, first {}",
+                self.waiting.len(),
+                some.join(", ")
+            )
+        }
+    }
+}
+
+struct Wait<'a> {
+    machine: &'a QemuMachine,
+    progress: &'a UnboundedSender<Progress>,
+    start: Instant,
+    provisioning: bool,
+    said: Option<(String, Instant)>,
+}
+
+/// Waits until the first boot is over.
+///
+/// # Errors
+/// As soon as it is known that it never will be: an alarm, the machine's end, a failed unit that the node needs,
+/// or the deadline.
+pub async fn wait(
+    machine: &QemuMachine,
+    spec: &MachineSpec,
+    progress: &UnboundedSender<Progress>,
+) -> Result<(), MachineError> {
+    let mut wait = Wait {
+        machine,
+        progress,
+        start: Instant::now(),
+        provisioning: false,
+        said: None,
+    };
+    let last = std::sync::Mutex::new(String::from("nothing yet"));
+    let note = |words: &str| {
+        if let Ok(mut last) = last.lock() {
+            words.clone_into(&mut last);
+        }
+    };
+    let boot = async {
+        while let Err(words) = machine.ssh.banner().await {
+            let words = format!("ssh: {words}");
+            note(&words);
+            wait.say(&words);
+            tokio::time::sleep(LOOK).await;
+        }
+        wait.provision();
+        loop {
+            let state = wait.look().await;
+            match state {
+                Ok(state) if state.is_over() => {
+                    return failed_units(machine, spec, &state, progress);
+                }
+                Ok(state) => {
+                    note(&state.shown());
+                    wait.say(&state.shown());
+                }
+                Err(error) => {
+                    let words = format!("ssh: {error}");
+                    note(&words);
+                    wait.say(&words);
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    };
+    let limit = machine.limits.first_boot;
+    tokio::select! {
+        result = boot => result,
+        ending = machine.watched.ended() => Err(MachineError::Ended(placed(machine, ending))),
+        () = tokio::time::sleep(limit) => {
+            let last = last.lock().map(|last| last.clone()).unwrap_or_default();
+            Err(MachineError::Ended(late(machine, limit, &last)))
+        }
+    }
+}
+
+/// An ending that does not say its phase is of the phase the boot was in.
+fn placed(machine: &QemuMachine, mut ending: Ending) -> Ending {
+    let phase = machine.watched.with(boot_phase);
+    ending.phase = ending.phase.or(Some(phase));
+    ending
+}
+
+fn late(machine: &QemuMachine, limit: Duration, last: &str) -> Ending {
+    machine.watched.with(|story| Ending {
+        kind: StopKind::Deadline,
+        phase: Some(boot_phase(story)),
+        said: format!(
+            "the first boot was not over within {} s; {last}; console's last line: {}",
+            limit.as_secs(),
+            story.console()
+        ),
+        line: story.newest(|entry| !entry.message.is_empty()),
+    })
+}
+
+/// A failed unit that the node needs ends it; others are only said.
+fn failed_units(
+    machine: &QemuMachine,
+    spec: &MachineSpec,
+    state: &State,
+    progress: &UnboundedSender<Progress>,
+) -> Result<(), MachineError> {
+    let line = |unit: &str| machine.watched.with(|story| story.unit(unit));
+    for unit in &state.failed {
+        let line = line(unit);
+        let words = line
+            .as_ref()
+            .map_or_else(String::new, |line| format!(": {}", line.text));
+        if spec.required_units.contains(unit) {
+            return Err(MachineError::Ended(Ending {
+                kind: StopKind::Alarm,
+                phase: Some(Phase::Provision),
+                said: format!("{unit} failed{words}"),
+                line,
+            }));
+        }
+        let _ = progress.send(Progress::Waiting(format!(
+            "{unit} failed, which this node can do without{words}"
+        )));
+    }
+    Ok(())
+}
+
+impl Wait<'_> {
+    async fn look(&mut self) -> Result<State, MachineError> {
+        let script = SCRIPT;
+        let output = self
+            .machine
+            .ssh
+            .run(script, self.machine.limits.command)
+            .await?;
+        Ok(read_state(&output.text()))
+    }
+
+    fn provision(&mut self) {
+        if !std::mem::replace(&mut self.provisioning, true) {
+            let _ = self.progress.send(Progress::Phase(Phase::Provision));
+        }
+    }
+
+    fn say(&mut self, words: &str) {
+        let (journal, console) = self
+            .machine
+            .watched
+            .with(|story| (story.has(Artifact::Journal), story.console().to_owned()));
+        if journal {
+            self.provision();
+        }
+        let now = Instant::now();
+        if let Some((last, at)) = &self.said
+            && last == words
+            && now.duration_since(*at) < SAY
+        {
+            return;
+        }
+        let console = if console.is_empty() {
+            "(none)"
+        } else {
+            &console
+        };
+        let text = format!(
+            "{words} for {} s; console's last line: {console}",
+            now.duration_since(self.start).as_secs()
+        );
+        let _ = self.progress.send(Progress::Waiting(text));
+        self.said = Some((words.to_owned(), now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_guest_says() {
+        let text = "system starting\nwaiting containerd.service\nwaiting multi-user.target\nfailed e2scrub_reap.service\n";
+        let state = read_state(text);
+        assert!(!state.is_over());
+        assert_eq!(
+            state.shown(),
+            "first boot: 2 units to start, first containerd.service, multi-user.target"
+        );
+        assert_eq!(state.failed, ["e2scrub_reap.service"]);
+        assert!(read_state("system degraded\n").is_over());
+        assert!(!read_state("").is_over());
+    }
+}

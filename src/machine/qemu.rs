@@ -1,0 +1,388 @@
+//! Machines under QEMU: from a spec to a guest that can be entered, and down again.
+
+use std::{net::TcpListener, process::Stdio, time::Duration};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender},
+    watch,
+};
+
+use super::{
+    Ending, Hypervisor, Machine, MachineError, MachineInfo, MachineSpec, Progress,
+    args::{self, Places, QEMU},
+    first_boot,
+    limits::{Limits, limits},
+    qmp::{Event, Qmp},
+    ssh::{Ssh, person_command},
+    sweep::{Filed, Identity, Record},
+    watch::{QEMU_LOG, Subject, Watched, last_line},
+};
+use crate::{
+    model::{Phase, StopKind},
+    process::{self, Group, Output, ProcessError, call, kill_group},
+};
+
+/// How long QEMU may take until its control socket answers.
+const CONTROL: Duration = Duration::from_secs(20);
+/// How often another port is tried when somebody else took the free one meanwhile.
+const PORTS_TRIED: u32 = 4;
+
+/// Starts machines under QEMU.
+#[derive(Clone, Debug)]
+pub struct Qemu {
+    /// Where records of running machines are kept.
+    pub state: Utf8PathBuf,
+}
+
+impl Hypervisor for Qemu {
+    fn start<'a>(
+        &'a self,
+        spec: &'a MachineSpec,
+        progress: UnboundedSender<Progress>,
+    ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>> {
+        async move {
+            let machine = self.power_on(spec, &progress).await?;
+            first_boot::wait(&machine, spec, &progress).await?;
+            Ok(Box::new(machine) as Box<dyn Machine>)
+        }
+        .boxed()
+    }
+}
+
+/// QEMU's process and what goes with it. Dropping it ends them.
+struct Vm {
+    pid: u32,
+    exited: watch::Receiver<Option<String>>,
+    filed: Filed,
+    kept: bool,
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        if self.exited.borrow().is_none() {
+            kill_group(self.pid);
+        }
+        self.filed.remove();
+    }
+}
+
+/// A guest under QEMU.
+pub struct QemuMachine {
+    // Fields drop in this order: the connection first, then the machine with the folder of its sockets.
+    pub(super) ssh: Ssh,
+    qmp: Qmp,
+    pub(super) watched: Watched,
+    pub(super) limits: Limits,
+    info: MachineInfo,
+    vm: Vm,
+}
+
+impl Qemu {
+    async fn power_on(
+        &self,
+        spec: &MachineSpec,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<QemuMachine, MachineError> {
+        // Progress is for people; a start goes on without a listener.
+        let _ = progress.send(Progress::Phase(Phase::Boot));
+        fs::create_dir_all(&spec.folder)?;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.try_port(spec, progress).await {
+                Err(MachineError::Ended(ending))
+                    if tried < PORTS_TRIED && ending.said.contains("host forwarding rule") => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_port(
+        &self,
+        spec: &MachineSpec,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<QemuMachine, MachineError> {
+        let runtime = runtime_folder()?;
+        let places = Places {
+            overlay: spec.folder.join("disk.qcow2"),
+            ignition: spec.folder.join("ignition.json"),
+            qmp: runtime.join("qmp"),
+            pid: runtime.join("qemu.pid"),
+            ssh_port: free_port()?,
+        };
+        let ssh_command = person_command(places.ssh_port, &spec.ssh_key);
+        let mut filed = Filed::write(
+            &self.state,
+            Record {
+                name: spec.name.clone(),
+                machine: None,
+                owner: Identity::own(),
+                folder: spec.folder.clone(),
+                runtime: runtime.clone(),
+                overlay: places.overlay.clone(),
+                ssh_command: ssh_command.clone(),
+                kept: false,
+            },
+        )?;
+        let prepared = prepare(spec, &places).await;
+        let spawned = match prepared {
+            Ok(words) => spawn(spec, &words),
+            Err(error) => Err(error),
+        };
+        let (pid, exited) = match spawned {
+            Ok(started) => started,
+            Err(error) => {
+                filed.remove();
+                return Err(error);
+            }
+        };
+        filed.record.machine = Identity::of(pid);
+        let saved = filed.save();
+        // From here on every way out ends the machine.
+        let vm = Vm {
+            pid,
+            exited: exited.clone(),
+            filed,
+            kept: false,
+        };
+        saved?;
+        let (qmp, events) = connect(spec, &places.qmp, exited.clone()).await?;
+        let limits = limits(spec.accelerator);
+        let watched = Watched::start(Subject {
+            folder: spec.folder.clone(),
+            required: spec.required_units.clone(),
+            limits,
+            events,
+            exited,
+        });
+        let info = MachineInfo {
+            accelerator: spec.accelerator,
+            pid,
+            ssh_port: places.ssh_port,
+            ssh_command,
+        };
+        let _ = progress.send(Progress::Started(info.clone()));
+        Ok(QemuMachine {
+            ssh: Ssh::new(places.ssh_port, &spec.ssh_key, &runtime),
+            qmp,
+            watched,
+            limits,
+            info,
+            vm,
+        })
+    }
+}
+
+/// Writes what QEMU reads, and its command line for people.
+async fn prepare(spec: &MachineSpec, places: &Places) -> Result<Vec<String>, MachineError> {
+    fs::write(&places.ignition, &spec.ignition)?;
+    let backing = fs::canonicalize(&spec.root_disk)?;
+    let backing = Utf8PathBuf::try_from(backing).map_err(std::io::Error::other)?;
+    call("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F"])
+        .arg(&spec.root_format)
+        .arg("-b")
+        .arg(backing)
+        .arg(places.overlay.as_str())
+        .arg(spec.disk.to_string())
+        .run()
+        .await?;
+    let words = args::arguments(spec, places);
+    fs::write(spec.folder.join("qemu.cmd"), args::script(&words))?;
+    Ok(words)
+}
+
+type Started = (u32, watch::Receiver<Option<String>>);
+
+fn spawn(spec: &MachineSpec, words: &[String]) -> Result<Started, MachineError> {
+    let log = fs::File::create(spec.folder.join(QEMU_LOG))?.into_parts().0;
+    let mut command = if spec.keep {
+        process::lasting_command(QEMU)
+    } else {
+        process::command(QEMU)
+    };
+    command
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    let child = command.spawn().map_err(|source| ProcessError::Start {
+        program: QEMU.into(),
+        source,
+    })?;
+    let pid = child
+        .id()
+        .ok_or_else(|| std::io::Error::other("QEMU ended before it had a process id"))?;
+    let (tell, exited) = watch::channel(None);
+    let keep = spec.keep;
+    tokio::spawn(async move {
+        let status = if keep {
+            // Not in a group guard: a kept machine outlives the runtime that drops this task.
+            let mut child = child;
+            child.wait().await
+        } else {
+            let mut group = Group(child);
+            group.0.wait().await
+        };
+        let words = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        tell.send_replace(Some(words));
+    });
+    Ok((pid, exited))
+}
+
+type Events = UnboundedReceiver<(String, Event)>;
+
+/// Connects to the control socket, or says why QEMU did not start.
+async fn connect(
+    spec: &MachineSpec,
+    socket: &Utf8Path,
+    mut exited: watch::Receiver<Option<String>>,
+) -> Result<(Qmp, Events), MachineError> {
+    let refused = |status: String| {
+        let line = last_line(&spec.folder, QEMU_LOG);
+        let words = line.as_ref().map_or(status, |line| line.text.clone());
+        MachineError::Ended(Ending {
+            kind: StopKind::Failed,
+            phase: Some(Phase::Boot),
+            said: format!("QEMU did not start: {words}"),
+            line,
+        })
+    };
+    let attempts = async {
+        loop {
+            match Qmp::connect(socket).await {
+                Ok(connected) => return connected,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let ended = async {
+        match exited.wait_for(Option::is_some).await {
+            Ok(status) => status.clone().unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    };
+    tokio::select! {
+        connected = attempts => Ok(connected),
+        status = ended => Err(refused(format!("it ended with {status}"))),
+        () = tokio::time::sleep(CONTROL) => {
+            Err(refused(format!("its control socket did not answer within {} s", CONTROL.as_secs())))
+        }
+    }
+}
+
+/// A short private folder for sockets: a unix socket's path has room for about a hundred bytes.
+fn runtime_folder() -> std::io::Result<Utf8PathBuf> {
+    let user = rustix::process::getuid().as_raw();
+    let session = format!("/run/user/{user}");
+    let parent = if fs::metadata(&session).is_ok() {
+        session
+    } else {
+        "/tmp".to_owned()
+    };
+    let folder = tempfile::Builder::new().prefix("bw-").tempdir_in(parent)?;
+    Utf8PathBuf::try_from(folder.keep()).map_err(std::io::Error::other)
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+impl QemuMachine {
+    /// Waits for a call to the guest, or for the end of the guest's answering.
+    async fn or_silent<T>(
+        &self,
+        call: impl Future<Output = Result<T, MachineError>>,
+    ) -> Result<T, MachineError> {
+        tokio::select! {
+            biased;
+            result = call => match result {
+                Ok(value) => Ok(value),
+                // A dying machine cuts its connections a moment before its end is seen.
+                Err(error) => match tokio::time::timeout(Duration::from_secs(2), self.watched.silent()).await {
+                    Ok(ending) => Err(MachineError::Ended(ending)),
+                    Err(_) => Err(error),
+                },
+            },
+            ending = self.watched.silent() => Err(MachineError::Ended(ending)),
+        }
+    }
+}
+
+impl Machine for QemuMachine {
+    fn root(&self) -> &'static str {
+        ""
+    }
+
+    fn info(&self) -> &MachineInfo {
+        &self.info
+    }
+
+    fn run<'a>(
+        &'a self,
+        script: &'a str,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Output, MachineError>> {
+        self.or_silent(self.ssh.run(script, limit)).boxed()
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        folder: &'a str,
+        into: &'a Utf8Path,
+    ) -> BoxFuture<'a, Result<(), MachineError>> {
+        self.or_silent(self.ssh.fetch(folder, into, self.limits.fetch))
+            .boxed()
+    }
+
+    fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>> {
+        let name = socket.rsplit('/').next().unwrap_or("socket").to_owned();
+        async move { self.or_silent(self.ssh.forward(socket, &name)).await }.boxed()
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Ending> {
+        self.watched.ended().boxed()
+    }
+
+    fn keep(mut self: Box<Self>) {
+        self.vm.filed.record.kept = true;
+        // Without its mark the machine would be swept as left behind: then it is better ended now.
+        self.vm.kept = self.vm.filed.save().is_ok();
+    }
+
+    fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            self.watched.expect_end();
+            let down = async {
+                if self.vm.exited.borrow().is_some() {
+                    return;
+                }
+                let synced = self.ssh.run("sync", Duration::from_secs(3)).await;
+                // A guest that answers no more only loses its caches.
+                if synced.is_ok() && self.qmp.power_down().await.is_ok() {
+                    let mut exited = self.vm.exited.clone();
+                    let off = exited.wait_for(Option::is_some);
+                    let _ = tokio::time::timeout(self.limits.power_down, off).await;
+                }
+                let _ = self.qmp.quit().await;
+            };
+            let _ =
+                tokio::time::timeout(self.limits.power_down + Duration::from_secs(4), down).await;
+            let mut exited = self.vm.exited.clone();
+            let gone = async move { drop(exited.wait_for(Option::is_some).await) };
+            if tokio::time::timeout(Duration::from_secs(1), gone)
+                .await
+                .is_err()
+            {
+                kill_group(self.vm.pid);
+            }
+        }
+        .boxed()
+    }
+}

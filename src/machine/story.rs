@@ -1,0 +1,273 @@
+//! The last lines of a machine's logs, and from them the line that tells why it is of no use. Pure.
+
+use std::{collections::VecDeque, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    Ending,
+    alarm::{self, Alarm, Sign},
+    entry::{Artifact, Entry, parse, shorten, strip_escapes},
+};
+use crate::model::{EvidenceLine, Phase, StopKind};
+
+/// How many lines are kept to look back on.
+const KEPT: usize = 1000;
+
+struct Line {
+    artifact: Artifact,
+    number: u64,
+    entry: Entry,
+}
+
+/// What was read so far, and the alarm that explains most.
+#[derive(Default)]
+pub struct Story {
+    lines: VecDeque<Line>,
+    counts: [u64; 3],
+    alarm: Option<(Alarm, Artifact, u64, Entry)>,
+    console: String,
+}
+
+impl Story {
+    /// Reads one whole line of one log. Returns whether it raised, or explained, an alarm.
+    pub fn read(&mut self, artifact: Artifact, line: &str, required: &[String]) -> bool {
+        let count = &mut self.counts[artifact as usize];
+        *count += 1;
+        let number = *count;
+        let entry = parse(artifact, line);
+        if artifact == Artifact::Console && !entry.message.trim().is_empty() {
+            self.console = entry.shown();
+        }
+        let raised = match alarm::scan(artifact, &entry, required) {
+            Some(found)
+                if self
+                    .alarm
+                    .as_ref()
+                    .is_none_or(|(old, ..)| found.sign.rank() > old.sign.rank()) =>
+            {
+                self.alarm = Some((found, artifact, number, entry.clone()));
+                true
+            }
+            _ => false,
+        };
+        self.lines.push_back(Line {
+            artifact,
+            number,
+            entry,
+        });
+        if self.lines.len() > KEPT {
+            self.lines.pop_front();
+        }
+        raised
+    }
+
+    /// Takes note of the console's last line while it has no end yet, such as a login prompt.
+    pub fn prompt(&mut self, torn: &str) {
+        let shown = shorten(&strip_escapes(torn));
+        if !shown.is_empty() {
+            self.console = shown;
+        }
+    }
+
+    /// The alarm that explains most so far.
+    #[must_use]
+    pub fn alarm(&self) -> Option<&Sign> {
+        self.alarm.as_ref().map(|(alarm, ..)| &alarm.sign)
+    }
+
+    /// The console's last line that says anything.
+    #[must_use]
+    pub fn console(&self) -> &str {
+        &self.console
+    }
+
+    /// Whether this log has any line.
+    #[must_use]
+    pub fn has(&self, artifact: Artifact) -> bool {
+        self.counts[artifact as usize] > 0
+    }
+
+    /// The ending that the alarm means, with the line that tells why; absent without alarm.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        let (alarm, artifact, number, entry) = self.alarm.as_ref()?;
+        let why = match &alarm.sign {
+            Sign::Ignition => self.innermost(entry),
+            Sign::Unit(unit) => self.last_words(unit),
+            Sign::Emergency => self.before_emergency(),
+            Sign::MissingRoot => self.refusal(&alarm.said),
+            _ => None,
+        };
+        let said = match (&alarm.sign, &why) {
+            (Sign::Unit(_) | Sign::Emergency, Some(line)) => {
+                format!("{}: {}", alarm.said, line.entry.shown())
+            }
+            (Sign::Ignition, Some(line)) => {
+                format!("Ignition failed: {}", operation(&line.entry.message))
+            }
+            (Sign::MissingRoot, Some(line)) => {
+                format!("{}: {}", alarm.said, line.entry.message)
+            }
+            _ => alarm.said.clone(),
+        };
+        let line = why.map_or_else(
+            || entry.evidence(*artifact, *number),
+            |line| line.entry.evidence(line.artifact, line.number),
+        );
+        Some(Ending {
+            kind: StopKind::Alarm,
+            phase: alarm.phase,
+            said,
+            line: Some(line),
+        })
+    }
+
+    /// The newest line of any log that says this; for machines that ended by themselves.
+    #[must_use]
+    pub fn newest(&self, said: impl Fn(&Entry) -> bool) -> Option<EvidenceLine> {
+        let line = self.lines.iter().rev().find(|line| said(&line.entry))?;
+        Some(line.entry.evidence(line.artifact, line.number))
+    }
+
+    /// The newest line of this unit that tells why it failed.
+    #[must_use]
+    pub fn unit(&self, unit: &str) -> Option<EvidenceLine> {
+        let line = self.last_words(unit)?;
+        Some(line.entry.evidence(line.artifact, line.number))
+    }
+
+    /// Ignition's last line wraps all it was doing; the operation that failed has a line of its own, before it.
+    fn innermost(&self, last: &Entry) -> Option<&Line> {
+        let end = last.message.as_str();
+        let mut critical = self.lines.iter().filter(|line| {
+            line.entry.sender == "ignition"
+                && line.entry.pid == last.pid
+                && line.entry.message.starts_with("CRITICAL")
+                && line.entry.message != last.message
+        });
+        let all: Vec<&Line> = critical.by_ref().collect();
+        let wrapped = all.iter().find(|line| {
+            let inner = line.entry.message.rsplit_once("[failed]");
+            let inner = inner.map_or(line.entry.message.as_str(), |(_, inner)| inner);
+            inner
+                .split_once(": ")
+                .is_some_and(|(_, error)| error.len() > 8 && end.ends_with(error))
+        });
+        wrapped
+            .or_else(|| {
+                all.iter()
+                    .rev()
+                    .find(|line| line.entry.message.contains("[failed]"))
+            })
+            .or_else(|| all.last())
+            .copied()
+    }
+
+    fn last_words(&self, unit: &str) -> Option<&Line> {
+        static DECISIVE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            Regex::new(
+                r"(?i)level=(?:fatal|panic)|^panic: |^fatal|Failed at step|exec format error|does not exist|wrong fs type|failed to load|^[\w-]+: (?:failed|invalid|cannot|error)|error while loading shared",
+            )
+            .ok()
+        });
+        static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            Regex::new(r"Main process exited|Mount process exited|Control process exited|start operation timed out|killed by the OOM killer|Timed out waiting for device|Failed with result")
+                .ok()
+        });
+        let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
+        let own = |entry: &Entry| {
+            let name = entry.sender.trim_matches(['(', ')']);
+            !entry.is_init()
+                && (entry.unit == unit
+                    || name == stem
+                    || entry.sender.starts_with('(') && name.len() > 3 && stem.ends_with(name))
+        };
+        let is = |form: &Option<Regex>, entry: &Entry| {
+            form.as_ref()
+                .is_some_and(|form| form.is_match(&entry.message))
+        };
+        let lines = || self.lines.iter().rev();
+        lines()
+            .find(|line| own(&line.entry) && is(&DECISIVE, &line.entry))
+            .or_else(|| {
+                lines().find(|line| {
+                    own(&line.entry)
+                        && (line.entry.message.contains("level=error")
+                            || !line.entry.message.contains("level="))
+                })
+            })
+            .or_else(|| {
+                // From the first word on: the result comes last and says least.
+                self.lines.iter().find(|line| {
+                    line.entry.is_init() && line.entry.unit == unit && is(&RESULT, &line.entry)
+                })
+            })
+            .or_else(|| {
+                lines().find(|line| {
+                    line.entry.is_init()
+                        && line
+                            .entry
+                            .message
+                            .starts_with("Timed out waiting for device ")
+                })
+            })
+            .or_else(|| {
+                lines().find(|line| {
+                    line.entry.is_init()
+                        && line.entry.unit == unit
+                        && !line.entry.message.starts_with("Scheduled restart")
+                        && line.entry.message.contains("ailed")
+                })
+            })
+    }
+
+    /// The first failure before the emergency shell; what follows it only depends on it.
+    fn before_emergency(&self) -> Option<&Line> {
+        let failed = |prefix: &'static str| {
+            self.lines
+                .iter()
+                .find(move |line| line.entry.is_init() && line.entry.message.starts_with(prefix))
+        };
+        if let Some(line) = failed("Timed out waiting for device ") {
+            return Some(line);
+        }
+        let first = failed("Failed to start ").or_else(|| failed("Failed to mount "))?;
+        let own = (!first.entry.unit.is_empty())
+            .then(|| self.last_words(&first.entry.unit))
+            .flatten();
+        Some(own.unwrap_or(first))
+    }
+
+    fn refusal(&self, said: &str) -> Option<&Line> {
+        if said != "the initramfs refuses to go on" {
+            return None;
+        }
+        self.lines.iter().rev().find(|line| {
+            line.entry.sender.starts_with("dracut") && line.entry.message.contains("FATAL")
+        })
+    }
+}
+
+/// Ignition's words without its level and its operation numbers.
+fn operation(message: &str) -> &str {
+    let text = message.strip_prefix("CRITICAL").unwrap_or(message);
+    let text = text.trim_start_matches([' ', ':']);
+    match text.split_once("[failed]") {
+        Some((_, what)) => what.trim(),
+        None => text,
+    }
+}
+
+/// The phase an early failure of the boot belongs to.
+#[must_use]
+pub fn boot_phase(story: &Story) -> Phase {
+    if story.has(Artifact::Journal) {
+        Phase::Provision
+    } else {
+        Phase::Boot
+    }
+}
+
+#[cfg(test)]
+mod tests;

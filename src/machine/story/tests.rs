@@ -1,0 +1,505 @@
+use std::io::Read as _;
+
+use super::*;
+use crate::{
+    machine::entry::Artifact::{Console, Ignition, Journal},
+    model::Phase,
+};
+
+fn required() -> Vec<String> {
+    vec![
+        "containerd.service".into(),
+        "opt-bellwether-runtime.mount".into(),
+    ]
+}
+
+fn told(lines: &[(Artifact, &str)]) -> Option<Ending> {
+    let mut story = Story::default();
+    for (artifact, line) in lines {
+        story.read(*artifact, line, &required());
+    }
+    story.ending()
+}
+
+fn fixture(name: &str) -> String {
+    let path = format!("tests/fixtures/machine/{name}");
+    let bytes = std::fs::read(path).unwrap();
+    if name.ends_with(".gz") {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        return text;
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+fn read(artifact: Artifact, text: &str) -> Option<Ending> {
+    let lines: Vec<(Artifact, &str)> = text.lines().map(|line| (artifact, line)).collect();
+    told(&lines)
+}
+
+fn journal(sender: &str, pid: u32, unit: &str, message: &str) -> String {
+    serde_json::json!({
+        "SYSLOG_IDENTIFIER": sender, "_PID": pid.to_string(), "MESSAGE": message,
+        "_TRANSPORT": if sender == "kernel" { "kernel" } else { "stdout" },
+        (if pid == 1 { "UNIT" } else { "_SYSTEMD_UNIT" }): unit,
+    })
+    .to_string()
+}
+
+#[test]
+fn ignition_is_named_by_its_innermost_line() {
+    let text = fixture("ignition-failed-group.journal.json.gz");
+    let ending = read(Ignition, &text).unwrap();
+    assert_eq!(ending.phase, Some(Phase::Provision));
+    assert_eq!(
+        ending.said,
+        r#"Ignition failed: creating or modifying user "probe": exit status 6: Cmd: "useradd" "--root" "/sysroot" "--create-home" "--password" "*" "--groups" "nosuchgroup" "probe" Stdout: "" Stderr: "useradd: group 'nosuchgroup' does not exist\n""#
+    );
+    let line = ending.line.unwrap();
+    assert_eq!((line.file.as_str(), line.line), ("ignition.journal", 552));
+
+    let other = text
+        .replace("nosuchgroup", "wheelish")
+        .replace("probe", "someone")
+        .replace("\"_PID\":\"412\"", "\"_PID\":\"97\"");
+    let ending = read(Ignition, &other).unwrap();
+    assert!(
+        ending.said.contains("group 'wheelish' does not exist"),
+        "{}",
+        ending.said
+    );
+}
+
+#[test]
+fn another_failed_operation_is_not_taken_for_the_cause() {
+    let lines = [
+        journal(
+            "ignition",
+            5,
+            "",
+            "CRITICAL : op(1): [failed]   loading QEMU firmware config module: exit status 1: Cmd: \"modprobe\"",
+        ),
+        journal(
+            "ignition",
+            5,
+            "",
+            "CRITICAL : files: createFilesystemsFiles: op(7): [failed]   writing file \"/etc/x\": open /sysroot/etc/x: read-only file system",
+        ),
+        journal(
+            "ignition",
+            5,
+            "",
+            "CRITICAL : Ignition failed: failed to create files: failed to create file \"/etc/x\": open /sysroot/etc/x: read-only file system",
+        ),
+    ];
+    let ending = read(Ignition, &lines.join("\n")).unwrap();
+    assert_eq!(ending.line.unwrap().line, 2);
+    // Without the last line Ignition has not given up.
+    assert_eq!(read(Ignition, &lines[..2].join("\n")), None);
+}
+
+#[test]
+fn an_emergency_shell_is_named_by_what_failed_before_it() {
+    let ending = read(Console, &fixture("ignition-failed-group.console.log")).unwrap();
+    assert!(
+        ending.said.starts_with(
+            "the boot ended in an emergency shell: systemd: Failed to start ignition-files.service"
+        ),
+        "{}",
+        ending.said
+    );
+    let line = ending.line.unwrap();
+    assert_eq!((line.file.as_str(), line.line), ("console.log", 1));
+}
+
+#[test]
+fn the_failure_journal_explains_what_the_console_only_shows() {
+    let console = fixture("ignition-failed-group.console.log");
+    let channel = fixture("ignition-failed-group.journal.json.gz");
+    let mut lines: Vec<(Artifact, &str)> = console.lines().map(|line| (Console, line)).collect();
+    lines.extend(channel.lines().map(|line| (Ignition, line)));
+    let ending = told(&lines).unwrap();
+    assert!(ending.said.contains("nosuchgroup"), "{}", ending.said);
+}
+
+#[test]
+fn a_clean_run_raises_no_alarm() {
+    assert_eq!(read(Console, &fixture("clean.console.log")), None);
+    let journal = fixture("clean.journal.json.gz");
+    assert!(journal.lines().count() > 2000);
+    assert_eq!(read(Journal, &journal), None);
+    assert_eq!(read(Ignition, &journal), None);
+}
+
+#[test]
+fn panics_and_missing_roots() {
+    let panic =
+        "[   12.345678] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009";
+    let ending = told(&[(Console, "[   12.3] x"), (Console, panic)]).unwrap();
+    assert_eq!(
+        ending.said,
+        "the guest's kernel panicked: Attempted to kill init! exitcode=0x00000009"
+    );
+    assert_eq!(ending.line.unwrap().line, 2);
+
+    let root = "[    3.000001][    T1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)";
+    let ending = told(&[(Console, root)]).unwrap();
+    assert_eq!(ending.phase, Some(Phase::Boot));
+    assert!(
+        ending.said.contains("no root file system"),
+        "{}",
+        ending.said
+    );
+
+    let ending = told(&[
+        (
+            Ignition,
+            &journal(
+                "dracut-initqueue",
+                300,
+                "dracut-initqueue.service",
+                "Warning: dracut-initqueue: timeout, still waiting for following initqueue hooks:",
+            ),
+        ),
+        (
+            Ignition,
+            &journal(
+                "dracut-initqueue",
+                300,
+                "dracut-initqueue.service",
+                "Warning: /dev/disk/by-label/rootfs does not exist",
+            ),
+        ),
+        (
+            Ignition,
+            &journal(
+                "systemd",
+                1,
+                "emergency.target",
+                "Reached target emergency.target - Emergency Mode.",
+            ),
+        ),
+    ])
+    .unwrap();
+    assert_eq!(
+        ending.said,
+        "the initramfs found no root disk: /dev/disk/by-label/rootfs does not exist"
+    );
+    assert_eq!(ending.line.unwrap().line, 2);
+
+    let ending = told(&[
+        (
+            Console,
+            "[    2.100000] dracut: FATAL: Don't know how to handle 'root=nonsense'",
+        ),
+        (Console, "[    2.200000] dracut: Refusing to continue"),
+    ])
+    .unwrap();
+    assert!(
+        ending.said.contains("Don't know how to handle"),
+        "{}",
+        ending.said
+    );
+}
+
+#[test]
+fn a_needed_unit_is_named_by_its_own_last_words() {
+    let unit = "containerd.service";
+    let cases = [
+        (
+            journal(
+                "containerd",
+                700,
+                unit,
+                "containerd: failed to load TOML: /etc/containerd/config.toml: (3, 5): was expecting token =",
+            ),
+            "containerd.service failed: containerd: containerd: failed to load TOML: /etc/containerd/config.toml: (3, 5): was expecting token =",
+        ),
+        (
+            journal(
+                "(ntainerd)",
+                700,
+                unit,
+                "containerd.service: Failed at step EXEC spawning /opt/bellwether/runtime/bin/containerd: No such file or directory",
+            ),
+            "containerd.service failed: (ntainerd): containerd.service: Failed at step EXEC spawning /opt/bellwether/runtime/bin/containerd: No such file or directory",
+        ),
+        (
+            journal(
+                "systemd",
+                1,
+                unit,
+                "containerd.service: Main process exited, code=exited, status=203/EXEC",
+            ),
+            "containerd.service failed: systemd: containerd.service: Main process exited, code=exited, status=203/EXEC",
+        ),
+    ];
+    for (own, said) in cases {
+        let ending = told(&[
+            (
+                Journal,
+                &journal(
+                    "systemd",
+                    1,
+                    unit,
+                    "Starting containerd.service - containerd...",
+                ),
+            ),
+            (
+                Journal,
+                &journal(
+                    "containerd",
+                    700,
+                    unit,
+                    "time=\"x\" level=info msg=\"starting containerd\"",
+                ),
+            ),
+            (Journal, &own),
+            (
+                Journal,
+                &journal(
+                    "systemd",
+                    1,
+                    unit,
+                    "containerd.service: Failed with result 'exit-code'.",
+                ),
+            ),
+            (
+                Journal,
+                &journal(
+                    "systemd",
+                    1,
+                    unit,
+                    "Failed to start containerd.service - containerd.",
+                ),
+            ),
+        ])
+        .unwrap();
+        assert_eq!(ending.said, said);
+        assert_eq!(ending.line.unwrap().line, 3);
+    }
+}
+
+#[test]
+fn a_missing_disk_is_named_by_its_device() {
+    let ending = told(&[
+        (Journal, &journal("systemd", 1, r"dev-disk-by\x2did-virtio\x2druntime.device", r"Timed out waiting for device dev-disk-by\x2did-virtio\x2druntime.device - /dev/disk/by-id/virtio-runtime.")),
+        (Journal, &journal("systemd", 1, "opt-bellwether-runtime.mount", "Dependency failed for opt-bellwether-runtime.mount - x.")),
+        (Journal, &journal("systemd", 1, "containerd.service", "Dependency failed for containerd.service - x.")),
+    ])
+    .unwrap();
+    assert!(
+        ending.said.starts_with(
+            "opt-bellwether-runtime.mount failed: systemd: Timed out waiting for device"
+        ),
+        "{}",
+        ending.said
+    );
+    assert!(
+        ending.said.contains("/dev/disk/by-id/virtio-runtime"),
+        "{}",
+        ending.said
+    );
+}
+
+#[test]
+fn full_and_broken_disks_of_the_guest() {
+    let full = [
+        (Console, "[   40.000000] EXT4-fs (vda): Delayed block allocation failed for inode 131 at logical offset 0 with max blocks 2 with error 28".to_owned()),
+        (Journal, journal("systemd-journald", 200, "systemd-journald.service", "Failed to create new system journal: No space left on device")),
+        (Journal, journal("containerd", 700, "containerd.service", "time=\"x\" level=error msg=\"failed to write\" error=\"write /var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db: no space left on device\"")),
+        (Journal, journal("systemd", 1, "tmp.mount", "Failed to create /var/tmp/x: No space left on device")),
+    ];
+    for (artifact, line) in &full {
+        let ending = told(&[(*artifact, line)]).unwrap();
+        assert!(
+            ending.said.starts_with("the guest's disk is full"),
+            "{}",
+            ending.said
+        );
+    }
+    let broken = [
+        "[   40.000000] EXT4-fs error (device vda): ext4_find_entry:1683: inode #2: comm sh: reading directory lblock 0",
+        "[   40.000000] I/O error, dev vda, sector 2048 op 0x1:(WRITE) flags 0x800 phys_seg 1 prio class 2",
+    ];
+    for line in broken {
+        let ending = told(&[(Console, line)]).unwrap();
+        assert!(
+            ending.said.starts_with("the guest's disk gives errors"),
+            "{}",
+            ending.said
+        );
+    }
+    let init = "[   40.000000] Out of memory: Killed process 1 (systemd) total-vm:168000kB";
+    assert!(told(&[(Console, init)]).unwrap().said.contains("PID 1"));
+}
+
+#[test]
+fn the_same_words_from_elsewhere_raise_no_alarm() {
+    let quiet = [
+        // Pods and specs talk about everything.
+        (
+            Journal,
+            journal(
+                "kubelet",
+                900,
+                "kubelet-1.service",
+                "E1120 pod_workers.go: write /data/x: No space left on device",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "kubelet",
+                900,
+                "kubelet-1.service",
+                "Kernel panic - not syncing: from a test's event",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "kubelet",
+                900,
+                "kubelet-1.service",
+                "Failed to start containerd.service - in a message",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "e2e_node.test",
+                901,
+                "suite.service",
+                "CRITICAL : Ignition failed: quoted",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "containerd",
+                700,
+                "containerd.service",
+                "time=\"x\" level=error msg=\"ExecSync failed\" error=\"write /var/lib/kubelet/pods/1/volumes/x: no space left on device\"",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "containerd",
+                700,
+                "containerd.service",
+                "time=\"x\" level=error msg=\"failed\" error=\"mkdir /sys/fs/cgroup/kubepods/x: no space left on device\"",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "containerd",
+                700,
+                "containerd.service",
+                "time=\"x\" level=info msg=\"write /var/lib/containerd/x: no space left on device\"",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "systemd",
+                1,
+                "kubepods.slice",
+                "Failed to add control inotify watch descriptor for control group /kubepods.slice: No space left on device",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "systemd",
+                1,
+                "e2scrub_reap.service",
+                "Failed to start e2scrub_reap.service - Remove Stale Online ext4 Metadata Check Snapshots.",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "systemd",
+                812,
+                "containerd.service",
+                "Failed to start containerd.service - by a user's manager.",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "kernel",
+                0,
+                "",
+                "Memory cgroup out of memory: Killed process 1 (stress)",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "kernel",
+                0,
+                "",
+                "EXT4-fs error (device loop3): ext4_lookup:1855: inode #11",
+            ),
+        ),
+        (
+            Journal,
+            journal(
+                "kernel",
+                0,
+                "",
+                "EXT4-fs (vda): mounted filesystem with ordered data mode",
+            ),
+        ),
+        (
+            Journal,
+            journal("kernel", 0, "", "Kernel panic is mentioned here"),
+        ),
+        (
+            Journal,
+            journal(
+                "systemd",
+                1,
+                "emergency.service",
+                "emergency.service: Deactivated successfully.",
+            ),
+        ),
+        (
+            Console,
+            "node1 login: Kernel panic - not syncing: typed by somebody".into(),
+        ),
+        (
+            Console,
+            "[  100.000000] mytest[77]: Kernel panic - not syncing: written to /dev/kmsg".into(),
+        ),
+        (Console, "echo Entering emergency mode.".into()),
+        (
+            Journal,
+            journal(
+                "dracut-initqueue",
+                300,
+                "",
+                "Warning: dracut-initqueue: timeout, still waiting for following initqueue hooks:",
+            ),
+        ),
+    ];
+    for (artifact, line) in &quiet {
+        assert_eq!(told(&[(*artifact, line)]), None, "{line}");
+    }
+}
+
+#[test]
+fn the_console_s_last_line_is_what_a_person_sees() {
+    let mut story = Story::default();
+    story.read(Console, "\u{1b}[0;1mDebian GNU/Linux 13\u{1b}[0m\r", &[]);
+    assert_eq!(story.console(), "Debian GNU/Linux 13");
+    story.read(Console, "\r", &[]);
+    story.prompt("node1 login: ");
+    assert_eq!(story.console(), "node1 login:");
+}
