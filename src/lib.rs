@@ -13,4 +13,5 @@ pub mod model;
 pub mod plan;
 pub mod process;
 pub mod profile;
+pub mod report;
 pub mod run;
