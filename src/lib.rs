@@ -15,3 +15,4 @@ pub mod process;
 pub mod profile;
 pub mod report;
 pub mod run;
+pub mod verdict;

@@ -1,0 +1,31 @@
+//! Verdicts: what a stop, a failed spec, a cell and a run mean, and which lines say so.
+//!
+//! Owns: the rule pack and its matching, causes, cell outcomes, gates, exit codes, the verdict document.
+//! Pure, except `load`, which reads an attempt's files. Must not: start anything, or know how evidence came to be.
+
+mod classify;
+mod document;
+mod exit;
+mod fallback;
+mod gates;
+mod load;
+mod logs;
+mod outcome;
+mod rules;
+mod scan;
+mod specs;
+
+#[cfg(test)]
+mod tests;
+
+pub use classify::{classify, classify_with};
+pub use document::{LaneVerdict, SpecVerdict, Verdict, schema};
+pub use exit::{exit_code, exit_of};
+pub use fallback::{CANCELLED, KILLED, MACHINE_GONE, SUITE_TIMEOUT};
+pub use gates::{GateResult, GateState, METRICS, evaluate};
+pub use load::load;
+pub use logs::{Artifact, Artifacts, Line};
+pub use outcome::cell_outcome;
+pub use rules::{Near, Rule, RuleError, Rules, Take, When};
+pub use scan::{Match, fatal, matches};
+pub use specs::{LaneCauses, SpecCause, explain, explain_all};

@@ -1,0 +1,215 @@
+//! One pass over every file with all patterns that concern it.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use regex::{Regex, RegexSet};
+
+use super::{
+    Artifact, Artifacts, Line, Rule, Rules, Take, When,
+    rules::{Globs, Near},
+};
+use crate::model::{Cause, EvidenceLine, Phase};
+
+/// A rule that matched, with its near conditions met.
+#[derive(Clone, Debug)]
+pub struct Match<'r> {
+    /// The rule.
+    pub rule: &'r Rule,
+    /// The line it is shown by.
+    pub line: EvidenceLine,
+    /// The summary, filled in.
+    pub summary: String,
+    /// Lines of near conditions that had to be there.
+    pub near: Vec<EvidenceLine>,
+    /// How many lines matched.
+    pub count: u32,
+}
+
+impl Match<'_> {
+    /// The cause it gives a stop in `phase`.
+    #[must_use]
+    pub fn cause(self, phase: Phase) -> Cause {
+        let mut evidence = vec![self.line];
+        evidence.extend(self.near);
+        Cause {
+            phase: self.rule.at.unwrap_or(phase),
+            class: self.rule.class,
+            blame: self.rule.blame,
+            confidence: self.rule.confidence,
+            summary: self.summary,
+            evidence,
+            rule: Some(self.rule.id.clone()),
+            hint: self.rule.hint.clone(),
+        }
+    }
+}
+
+/// Every rule that matches, the strongest first.
+#[must_use]
+pub fn matches<'r>(rules: &'r Rules, artifacts: &Artifacts) -> Vec<Match<'r>> {
+    let probes = probes(rules);
+    let mut hits: BTreeMap<usize, Vec<Hit>> = BTreeMap::new();
+    for file in artifacts.iter() {
+        let mut of_file: BTreeMap<usize, Hit> = BTreeMap::new();
+        scan(&probes, file, |probe, line, message| {
+            let hit = of_file.entry(probe).or_insert_with(|| Hit {
+                rank: probes[probe].artifacts.rank(file.file_name()).unwrap_or(0),
+                file: file.name.to_string(),
+                count: 0,
+                last: 0,
+                shown: line.evidence(&file.name),
+                message: message.to_owned(),
+            });
+            hit.count += 1;
+            hit.last = line.number;
+            if hit.count > 1 && probes[probe].take == Take::Last {
+                hit.shown = line.evidence(&file.name);
+                message.clone_into(&mut hit.message);
+            }
+        });
+        for (probe, hit) in of_file {
+            hits.entry(probe).or_default().push(hit);
+        }
+    }
+    let mut found: Vec<Match<'r>> = probes
+        .iter()
+        .enumerate()
+        .filter(|(_, probe)| probe.near.is_none())
+        .filter_map(|(index, probe)| judge(probe.rule, index, &probes, &hits))
+        .collect();
+    // The sort is stable: of two equals the one that the pack names first wins.
+    found.sort_by_key(|found| std::cmp::Reverse((found.rule.precedence, found.rule.confidence)));
+    found
+}
+
+/// The matching rules whose line alone proves that going on is useless.
+#[must_use]
+pub fn fatal<'r>(rules: &'r Rules, artifacts: &Artifacts) -> Vec<Match<'r>> {
+    let mut found = matches(rules, artifacts);
+    found.retain(|found| found.rule.fatal);
+    found
+}
+
+/// Calls `seen` with every line that a rule with `specs = true` matches; near conditions are not looked at.
+pub(super) fn spec_lines<'r>(
+    rules: &'r Rules,
+    artifacts: &Artifacts,
+    mut seen: impl FnMut(&'r Rule, &Artifact, Line<'_>, &str),
+) {
+    let mut probes = probes(rules);
+    probes.retain(|probe| probe.near.is_none() && probe.rule.specs);
+    for file in artifacts.iter() {
+        scan(&probes, file, |probe, line, message| {
+            seen(probes[probe].rule, file, line, message);
+        });
+    }
+}
+
+/// A pattern to look for: a rule's own, or one of its near conditions'.
+struct Probe<'r> {
+    rule: &'r Rule,
+    near: Option<&'r Near>,
+    pattern: &'r Regex,
+    artifacts: &'r Globs,
+    take: Take,
+}
+
+/// What one probe found in one file.
+struct Hit {
+    rank: usize,
+    file: String,
+    count: u32,
+    last: u64,
+    shown: EvidenceLine,
+    message: String,
+}
+
+fn probes(rules: &Rules) -> Vec<Probe<'_>> {
+    rules
+        .iter()
+        .flat_map(|rule| {
+            let own = Probe {
+                rule,
+                near: None,
+                pattern: &rule.pattern,
+                artifacts: &rule.artifacts,
+                take: rule.take,
+            };
+            let near = rule.near.iter().map(move |near| Probe {
+                rule,
+                near: Some(near),
+                pattern: &near.pattern,
+                artifacts: &near.artifacts,
+                take: Take::Last,
+            });
+            std::iter::once(own).chain(near)
+        })
+        .collect()
+}
+
+fn scan(probes: &[Probe<'_>], file: &Artifact, mut seen: impl FnMut(usize, Line<'_>, &str)) {
+    let concerned: Vec<usize> = (0..probes.len())
+        .filter(|index| probes[*index].artifacts.rank(file.file_name()).is_some())
+        .collect();
+    let patterns = concerned
+        .iter()
+        .map(|index| probes[*index].pattern.as_str());
+    let Ok(set) = RegexSet::new(patterns) else {
+        return;
+    };
+    if concerned.is_empty() {
+        return;
+    }
+    for line in file.lines() {
+        let said = line.said();
+        for found in set.matches(&said.message) {
+            let probe = concerned[found];
+            let by = said.by.as_deref().map(Cow::Borrowed);
+            let stranger = |by: Cow<'_, str>| probes[probe].rule.from.rank(&by).is_none();
+            let own = probes[probe].near.is_none() && !probes[probe].rule.from.is_empty();
+            if !(own && by.is_some_and(stranger)) {
+                seen(probe, line, &said.message);
+            }
+        }
+    }
+}
+
+fn judge<'r>(
+    rule: &'r Rule,
+    index: usize,
+    probes: &[Probe<'_>],
+    hits: &BTreeMap<usize, Vec<Hit>>,
+) -> Option<Match<'r>> {
+    let own = hits.get(&index)?;
+    let count = own.iter().map(|hit| hit.count).max()?;
+    if count < rule.at_least {
+        return None;
+    }
+    // A rule's near probes follow it directly.
+    let conditions = (index + 1..probes.len()).map_while(|at| Some((at, probes[at].near?)));
+    let conditions: Vec<_> = conditions.collect();
+    let mut candidates: Vec<&Hit> = own.iter().collect();
+    candidates.sort_by_key(|hit| hit.rank);
+    candidates.into_iter().find_map(|hit| {
+        let mut lines = Vec::new();
+        for (at, near) in &conditions {
+            let there = hits.get(at).and_then(|found| {
+                found.iter().find(|other| match near.when {
+                    When::Anywhere => true,
+                    When::After => other.file == hit.file && other.last > hit.shown.line,
+                })
+            });
+            if there.is_some() != near.present {
+                return None;
+            }
+            lines.extend(there.map(|there| there.shown.clone()));
+        }
+        Some(Match {
+            rule,
+            line: hit.shown.clone(),
+            summary: rule.render(&hit.message),
+            near: lines,
+            count,
+        })
+    })
+}

@@ -1,0 +1,7 @@
+use super::*;
+#[test]
+fn pack() {
+    if let Err(e) = Rules::load(&rules::PACK) {
+        panic!("{e}")
+    }
+}
