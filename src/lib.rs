@@ -15,4 +15,5 @@ pub mod process;
 pub mod profile;
 pub mod report;
 pub mod run;
+pub mod source;
 pub mod verdict;
