@@ -8,6 +8,7 @@ pub mod build;
 pub mod clock;
 pub mod evidence;
 pub mod ignition;
+pub mod image;
 pub mod machine;
 pub mod model;
 pub mod plan;
