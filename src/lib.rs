@@ -17,4 +17,5 @@ pub mod profile;
 pub mod report;
 pub mod run;
 pub mod source;
+pub mod suite;
 pub mod verdict;

@@ -1,0 +1,63 @@
+//! Suites that are Ginkgo binaries, and the preset for Kubernetes' node suite.
+
+mod flags;
+mod kubelet;
+mod log;
+mod names;
+pub mod plan;
+pub mod report;
+mod result_line;
+mod script;
+mod stream;
+
+use std::time::Duration;
+
+use crate::{model::SuitePlan, profile::Ginkgo};
+
+use super::{Kind, LiveStream, NodeFacts};
+
+pub use flags::{FlagsError, arguments, inner_limit, selection};
+pub use kubelet::kubelet_config;
+pub use log::StreamLog;
+pub use names::Names;
+pub use plan::{PlanError, plan_command, read_plan};
+pub use script::{script, stop_script};
+pub use stream::Stream;
+
+/// Kubernetes' node suite, `test/e2e_node`.
+#[derive(Clone, Debug)]
+pub struct E2eNode {
+    settings: Ginkgo,
+}
+
+impl E2eNode {
+    /// The suite with these settings.
+    #[must_use]
+    pub const fn new(settings: Ginkgo) -> Self {
+        Self { settings }
+    }
+}
+
+impl Kind for E2eNode {
+    fn start_script(&self, facts: &NodeFacts, limit: Duration) -> Result<String, FlagsError> {
+        script(&self.settings, facts, limit)
+    }
+
+    fn stop_script(&self, root: &str) -> String {
+        stop_script(root)
+    }
+
+    fn stream(&self, plan: &SuitePlan) -> Box<dyn LiveStream> {
+        Box::new(Stream::new(Names::of(plan)))
+    }
+
+    fn reports(&self) -> Vec<&'static str> {
+        vec![
+            "junit_*.xml",
+            "ginkgo/report.json",
+            "kubelet.log",
+            "services.log",
+            "kern.log",
+        ]
+    }
+}
