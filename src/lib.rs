@@ -12,3 +12,4 @@ pub mod machine;
 pub mod model;
 pub mod process;
 pub mod profile;
+pub mod runtime;
