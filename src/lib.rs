@@ -16,6 +16,7 @@ pub mod process;
 pub mod profile;
 pub mod report;
 pub mod run;
+pub mod runtime;
 pub mod source;
 pub mod suite;
 pub mod verdict;

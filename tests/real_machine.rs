@@ -139,6 +139,10 @@ async fn start(world: &World, spec: &MachineSpec) -> Result<Box<dyn Machine>, Ma
         result.as_ref().err()
     );
     let _ = printer.await;
+    if result.is_err() {
+        let console = std::fs::read(spec.folder.join("console.log")).unwrap_or_default();
+        println!("{}", String::from_utf8_lossy(&console));
+    }
     result
 }
 

@@ -35,7 +35,7 @@ pub const fn limits(accelerator: Accelerator) -> Limits {
             emergency: seconds(5),
             unit: seconds(2),
             power_down: seconds(5),
-            root_seconds: 15,
+            root_seconds: 10,
         },
         Accelerator::Tcg => Limits {
             first_boot: seconds(600),
@@ -44,7 +44,7 @@ pub const fn limits(accelerator: Accelerator) -> Limits {
             emergency: seconds(20),
             unit: seconds(3),
             power_down: seconds(5),
-            root_seconds: 45,
+            root_seconds: 10,
         },
     }
 }

