@@ -5,6 +5,7 @@
 //! that `tests/layers.rs` holds.
 
 pub mod build;
+pub mod cli;
 pub mod clock;
 pub mod evidence;
 pub mod ignition;

@@ -1,2 +1,5 @@
 //! The `bellwether` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    bellwether::cli::main()
+}

@@ -22,6 +22,7 @@ mod samples;
 
 pub use compose::compose;
 pub use context::ReportContext;
+pub use excerpt::plain;
 pub use gather::{Found, context, gather};
 pub use html::html;
 pub use junit::{junit, lane_junit};

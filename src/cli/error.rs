@@ -1,0 +1,144 @@
+//! What went wrong, for people: the reason, what to do next, and the exit code.
+
+use crate::{
+    build::cache::CacheError,
+    evidence::RunDirError,
+    model::{ExitCode, LaneId, SpecName},
+    process::ProcessError,
+    report::{ReportError, words},
+    run::store::StoreError,
+};
+
+use super::Printer;
+
+/// A command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A run could not be found.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A run directory could not be read.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A report could not be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The cache could not be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A helper program failed.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The file system or the terminal refused.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// There is no home folder to put things in.
+    #[error("no folder for {what}: neither {variable} nor HOME is set")]
+    NoHome {
+        /// For what.
+        what: &'static str,
+        /// The variable that would name it.
+        variable: &'static str,
+    },
+    /// The run has no summary: it was killed, or it runs.
+    #[error("run {run} has no summary yet")]
+    NoSummary {
+        /// The run.
+        run: String,
+    },
+    /// The text does not have the parts it needs.
+    #[error("`{text}` is not of the form {form}")]
+    Form {
+        /// What was given.
+        text: String,
+        /// What is wanted.
+        form: &'static str,
+    },
+    /// The run has no such lane.
+    #[error("run {run} has no lane `{text}`")]
+    NoLane {
+        /// The run.
+        run: String,
+        /// What was asked for.
+        text: String,
+        /// The lanes it has, or those that fit.
+        lanes: Vec<LaneId>,
+    },
+    /// The lane has no such spec.
+    #[error("lane {lane} has no one spec that fits `{text}`")]
+    NoSpec {
+        /// The lane.
+        lane: LaneId,
+        /// What was asked for.
+        text: String,
+        /// Specs that fit.
+        fits: Vec<SpecName>,
+    },
+}
+
+impl CliError {
+    /// What to do next.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoHome { .. } => vec![
+                "give --state-dir and --cache-dir, or set BELLWETHER_STATE and BELLWETHER_CACHE"
+                    .to_owned(),
+            ],
+            Self::NoSummary { run } => {
+                vec![format!("`bellwether show {run}` shows how far it came")]
+            }
+            Self::NoLane { lanes, .. } if lanes.is_empty() => {
+                vec!["the run ended before it had lanes".to_owned()]
+            }
+            Self::NoLane { lanes, .. } => {
+                let names: Vec<_> = lanes.iter().map(LaneId::as_str).collect();
+                vec![format!("one of: {}", names.join(", "))]
+            }
+            Self::NoSpec { fits, .. } if fits.is_empty() => {
+                vec![
+                    "give the handle that `bellwether show` prints, or a part of the name"
+                        .to_owned(),
+                ]
+            }
+            Self::NoSpec { fits, .. } => fits
+                .iter()
+                .take(5)
+                .map(|name| format!("`{}` is {name}", words::spec_handle(name)))
+                .collect(),
+            Self::Process(ProcessError::Start { program, .. }) => vec![format!(
+                "`bellwether doctor` says which package has `{program}`"
+            )],
+            Self::Store(StoreError::Unknown(text)) if text == "latest" => {
+                vec!["there is no run yet: `bellwether run quickstart` makes one".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The exit code it ends with.
+    #[must_use]
+    pub const fn exit(&self) -> ExitCode {
+        match self {
+            Self::Store(StoreError::Unknown(_) | StoreError::Ambiguous { .. })
+            | Self::NoHome { .. }
+            | Self::NoSummary { .. }
+            | Self::Form { .. }
+            | Self::NoLane { .. }
+            | Self::NoSpec { .. } => ExitCode::Usage,
+            Self::Store(StoreError::Io(_))
+            | Self::RunDir(_)
+            | Self::Report(_)
+            | Self::Cache(_)
+            | Self::Process(_)
+            | Self::Io(_) => ExitCode::Infra,
+        }
+    }
+
+    /// Prints it with its hints; its exit status.
+    #[must_use]
+    pub fn report(&self, printer: &Printer) -> std::process::ExitCode {
+        printer.error(&self.to_string(), &self.hints());
+        std::process::ExitCode::from(self.exit().code())
+    }
+}
