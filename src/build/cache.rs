@@ -72,6 +72,12 @@ impl Cache {
         Ok(Self { root })
     }
 
+    /// Its folder.
+    #[must_use]
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
     /// A folder of its own for something that is kept beside the entries, such as git mirrors.
     ///
     /// # Errors
