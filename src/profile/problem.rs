@@ -78,21 +78,30 @@ impl Problems {
         &mut self.0[last]
     }
 
-    /// The problems as an error, or `Ok` if there are none.
-    pub(super) fn finish(mut self, texts: &Texts) -> Result<(), ProfileErrors> {
+    /// What was made, or the problems if there are any.
+    pub(super) fn finish<T>(mut self, texts: &Texts, made: Option<T>) -> Result<T, ProfileErrors> {
         if self.0.iter().any(|problem| problem.kind == Kind::Shape) {
             self.0
                 .retain(|problem| !matches!(problem.kind, Kind::Missing | Kind::Reference));
         }
-        if self.0.is_empty() {
-            return Ok(());
+        match made {
+            Some(made) if self.0.is_empty() => return Ok(made),
+            None if self.0.is_empty() => {
+                self.nowhere(Kind::Value, "the profile cannot be read");
+            }
+            _ => {}
         }
         self.0
             .sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
-        // Two rules may stumble over one value inherited twice.
-        self.0.dedup();
+        // A value that several nodes inherit is checked for each, and wrong once.
+        let mut seen: Vec<Problem> = Vec::new();
+        for problem in self.0 {
+            if !seen.contains(&problem) {
+                seen.push(problem);
+            }
+        }
         Err(ProfileErrors {
-            problems: self.0,
+            problems: seen,
             texts: texts.clone(),
         })
     }

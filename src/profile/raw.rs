@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_spanned::Spanned;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 use crate::model::Role;
 
 /// A value and where it is written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(transparent)]
 pub(super) struct At<T>(Spanned<T>);
 
@@ -55,7 +55,7 @@ pub(super) type Text = At<String>;
 pub(super) type List = At<Vec<Text>>;
 
 /// One project's conformance run: what is built, the nodes it runs on, what runs there, and what counts as passed.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "Bellwether profile")]
 pub(super) struct RawProfile {
@@ -73,8 +73,7 @@ pub(super) struct RawProfile {
     pub(super) pairing: Option<At<Vec<At<RawPairing>>>>,
     /// How sources become binaries, by name.
     pub(super) build: Option<BTreeMap<Text, At<RawBuild>>>,
-    /// The runtime under test.
-    #[schemars(required)]
+    /// The runtime under test. Required, unless inherited.
     pub(super) runtime: Option<At<RawRuntime>>,
     /// Node images by name. `debian-13` is always there.
     pub(super) image: Option<BTreeMap<Text, At<RawImage>>>,
@@ -91,8 +90,9 @@ pub(super) struct RawProfile {
 }
 
 /// A source: exactly one of `git`, `go-module`, `path`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Source")]
 pub(super) struct RawSource {
     /// The URL of a git repository.
     pub(super) git: Option<Text>,
@@ -126,9 +126,20 @@ impl<'de> Deserialize<'de> for RawPairing {
     }
 }
 
+impl Serialize for RawPairing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = self.name.iter().map(|name| ("name", name));
+        let selects = self
+            .selects
+            .iter()
+            .map(|(source, selected)| (source.get().as_str(), selected));
+        serializer.collect_map(name.chain(selects))
+    }
+}
+
 /// The shape of [`RawPairing`], whose further keys are the profile's own source names.
 #[derive(JsonSchema)]
-#[schemars(rename = "RawPairing", extend("additionalProperties" = { "type": "string" }))]
+#[schemars(rename = "Pairing", extend("additionalProperties" = { "type": "string" }))]
 #[expect(dead_code, reason = "read by schemars only")]
 struct PairingShape {
     /// The pairing's name.
@@ -137,7 +148,7 @@ struct PairingShape {
 
 impl JsonSchema for RawPairing {
     fn schema_name() -> Cow<'static, str> {
-        "RawPairing".into()
+        "Pairing".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = PairingShape::json_schema(generator);
@@ -152,13 +163,13 @@ impl JsonSchema for RawPairing {
 }
 
 /// How a source becomes binaries.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Build")]
 pub(super) struct RawBuild {
     /// The source that is built. Default: the one with the build's name.
     pub(super) source: Option<Text>,
-    /// The recipe.
-    #[schemars(required)]
+    /// The recipe. Required, unless inherited.
     pub(super) recipe: Option<At<Recipe>>,
     /// Go build tags beside the recipe's own. Default: none.
     pub(super) tags: Option<List>,
@@ -167,19 +178,20 @@ pub(super) struct RawBuild {
 }
 
 /// The runtime under test.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Runtime")]
 pub(super) struct RawRuntime {
-    /// Its kind.
-    #[schemars(required)]
+    /// Its kind. Required, unless inherited.
     pub(super) kind: Option<At<RuntimeKind>>,
     /// A file in the runtime's own format, merged over the generated configuration. Default: none.
     pub(super) config: Option<Text>,
 }
 
 /// A node image: exactly one of `debian`, `file`, `coreos-stream`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Image")]
 pub(super) struct RawImage {
     /// Made from the packages of this Debian suite, such as `trixie`.
     pub(super) debian: Option<Text>,
@@ -198,8 +210,9 @@ pub(super) struct RawImage {
 }
 
 /// A node variant.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Node")]
 pub(super) struct RawNode {
     /// Its name.
     #[schemars(required)]
@@ -223,8 +236,9 @@ pub(super) struct RawNode {
 }
 
 /// One runtime handler under test. `runc` and `crun` are known: their name is enough.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Sandboxer")]
 pub(super) struct RawSandboxer {
     /// Its name.
     #[schemars(required)]
@@ -250,17 +264,16 @@ pub(super) struct RawSandboxer {
 }
 
 /// What is run on a node.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Suite")]
 pub(super) struct RawSuite {
     /// Its name.
     #[schemars(required)]
     pub(super) name: Option<Text>,
-    /// Its kind.
-    #[schemars(required)]
+    /// Its kind. Required, unless inherited.
     pub(super) kind: Option<At<RawSuiteKind>>,
-    /// The longest it may run on a machine with KVM, such as `90m`; scaled under emulation.
-    #[schemars(required)]
+    /// The longest it may run on a machine with KVM, such as `90m`; scaled under emulation. Required, unless inherited.
     pub(super) timeout: Option<Text>,
     /// Whether its lanes decide the headline and the exit code. Default: `blocking`.
     pub(super) role: Option<At<Role>>,
@@ -290,16 +303,18 @@ pub(super) struct RawSuite {
 }
 
 /// The kinds of suite.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "SuiteKind")]
 pub(super) enum RawSuiteKind {
     /// A Ginkgo binary.
     Ginkgo,
 }
 
 /// A bound on a number over a window of runs: `min`, `max` or both.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Gate")]
 pub(super) struct RawGate {
     /// The least it may be. Default: no bound.
     pub(super) min: Option<At<f64>>,
@@ -312,11 +327,11 @@ pub(super) struct RawGate {
 }
 
 /// When the daemon starts a run.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Schedule")]
 pub(super) struct RawSchedule {
-    /// Five fields: minute, hour, day of month, month, day of week.
-    #[schemars(required)]
+    /// Five fields: minute, hour, day of month, month, day of week. Required, unless inherited.
     pub(super) cron: Option<Text>,
     /// An IANA time zone. Default: `UTC`.
     pub(super) timezone: Option<Text>,

@@ -178,7 +178,7 @@ fn amount(number: &str, factor: u64) -> Option<Duration> {
     let mut nanoseconds = whole.parse::<u64>().ok()?.checked_mul(factor)?;
     let mut part = factor;
     for digit in fraction.chars().filter_map(|c| c.to_digit(10)) {
-        nanoseconds += u64::from(digit) * part / 10;
+        nanoseconds = nanoseconds.checked_add(u64::from(digit) * (part / 10))?;
         part /= 10;
     }
     Some(Duration::from_nanos(nanoseconds))

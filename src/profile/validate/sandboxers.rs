@@ -1,0 +1,261 @@
+//! Sandboxers, two of which are known by name.
+
+use std::collections::BTreeMap;
+
+use super::{Checker, absolute_in_guest};
+use crate::profile::{
+    problem::Kind,
+    raw::{At, RawProfile, RawSandboxer, Text},
+    settings::{Build, Recipe, Sandboxer, SandboxerBinary},
+    units::parse_size,
+};
+
+/// A sandboxer whose name is enough.
+struct Known {
+    name: &'static str,
+    runtime_type: &'static str,
+    package: &'static str,
+    path: &'static str,
+}
+
+/// OCI runtimes that Debian packages and containerd's runc shim serves.
+const KNOWN: [Known; 2] = [
+    Known {
+        name: "runc",
+        runtime_type: "io.containerd.runc.v2",
+        package: "runc",
+        path: "/usr/sbin/runc",
+    },
+    Known {
+        name: "crun",
+        runtime_type: "io.containerd.runc.v2",
+        package: "crun",
+        path: "/usr/bin/crun",
+    },
+];
+
+impl Checker<'_> {
+    pub(super) fn sandboxers(
+        &mut self,
+        raw: &RawProfile,
+        builds: &BTreeMap<String, Build>,
+    ) -> Vec<Sandboxer> {
+        let items = raw
+            .sandboxer
+            .as_ref()
+            .map(|list| list.get().as_slice())
+            .unwrap_or_default();
+        if items.is_empty() {
+            let top = raw.sandboxer.as_ref().map_or(self.top.clone(), At::span);
+            self.problems
+                .at(
+                    Kind::Missing,
+                    top,
+                    "the profile has no sandboxer, so nothing would run",
+                )
+                .hint("add `[[sandboxer]]` with `name = \"runc\"`");
+        }
+        let named = self.named(items, "sandboxer", |sandboxer| sandboxer.name.as_ref());
+        let mut out = Vec::new();
+        for (name, sandboxer) in named {
+            out.extend(self.sandboxer(name, sandboxer, raw, builds));
+        }
+        out
+    }
+
+    fn sandboxer(
+        &mut self,
+        name: &Text,
+        at: &At<RawSandboxer>,
+        raw: &RawProfile,
+        builds: &BTreeMap<String, Build>,
+    ) -> Option<Sandboxer> {
+        let written = at.get();
+        let known = KNOWN.iter().find(|known| known.name == name.get());
+        if let Some(handler) = &written.handler {
+            self.name(handler, "handler");
+        }
+        let requires = written
+            .requires
+            .as_ref()
+            .map(|list| list.get().as_slice())
+            .unwrap_or_default();
+        for need in requires {
+            self.need(need);
+        }
+        let options =
+            written
+                .options
+                .as_ref()
+                .and_then(|options| match toml::to_string(options.get()) {
+                    Ok(text) => Some(text),
+                    Err(error) => {
+                        self.value(
+                            options.span(),
+                            format!("these options cannot be written as TOML again: {error}"),
+                        );
+                        None
+                    }
+                });
+        let binary = self.binary(at, name, known, raw, builds);
+        let runtime_type = match (&written.runtime_type, known) {
+            (Some(runtime_type), _) => self.filled(runtime_type, "the runtime type"),
+            (None, Some(known)) => known.runtime_type.to_owned(),
+            (None, None) => {
+                let example = "runtime-type = \"io.containerd.runc.v2\"";
+                self.required(None::<&Text>, at.span(), "runtime-type", example);
+                return None;
+            }
+        };
+        Some(Sandboxer {
+            name: name.get().clone(),
+            handler: written.handler.as_ref().unwrap_or(name).get().clone(),
+            runtime_type,
+            binary: binary?,
+            options,
+            requires: requires.iter().map(|need| need.get().clone()).collect(),
+        })
+    }
+
+    fn binary(
+        &mut self,
+        at: &At<RawSandboxer>,
+        name: &Text,
+        known: Option<&Known>,
+        raw: &RawProfile,
+        builds: &BTreeMap<String, Build>,
+    ) -> Option<SandboxerBinary> {
+        let RawSandboxer {
+            package,
+            path,
+            build,
+            binary,
+            ..
+        } = at.get();
+        if let Some(build) = build {
+            let hint = "a binary comes from a build or from the node image";
+            self.only(
+                "build",
+                &[
+                    ("package", package.as_ref(), hint),
+                    ("path", path.as_ref(), hint),
+                ],
+            );
+            let declared = raw
+                .build
+                .iter()
+                .flatten()
+                .map(|(name, _)| name.get().as_str());
+            if !self.refer(build, "build", declared) {
+                return None;
+            }
+            let recipe = builds.get(build.get()).map(|build| build.recipe);
+            return Some(self.built(build.get(), recipe, binary.as_ref(), name));
+        }
+        if package.is_none() && path.is_none() && known.is_some_and(|known| known.name == "runc") {
+            let mut makers = builds
+                .iter()
+                .filter(|(_, build)| build.recipe == Recipe::Runc);
+            match (makers.next(), makers.next()) {
+                (Some((maker, build)), None) => {
+                    return Some(self.built(maker, Some(build.recipe), binary.as_ref(), name));
+                }
+                (Some((one, _)), Some((two, _))) => {
+                    self.value(
+                        name.span(),
+                        format!("the builds `{one}` and `{two}` both make runc"),
+                    )
+                    .hint(format!("say which: `build = \"{one}\"`"));
+                    return None;
+                }
+                (None, _) => {}
+            }
+        }
+        self.only(
+            "package",
+            &[(
+                "binary",
+                binary.as_ref(),
+                "it goes with `build`; in the node image `path` says it all",
+            )],
+        );
+        let package = match (package, known) {
+            (Some(package), _) => self.filled(package, "the package"),
+            (None, Some(known)) => known.package.to_owned(),
+            (None, None) => {
+                self.problems
+                    .at(
+                        Kind::Missing,
+                        at.span(),
+                        "the sandboxer says nowhere to get its binary from",
+                    )
+                    .hint("add `build = \"…\"`, or `package = \"…\"` and `path = \"/usr/bin/…\"`");
+                return None;
+            }
+        };
+        let path = match (path, known) {
+            (Some(path), _) => {
+                if !absolute_in_guest(path.get()) {
+                    self.value(
+                        path.span(),
+                        format!("`{}` is not a path from the guest's root", path.get()),
+                    )
+                    .hint("start it with `/`");
+                }
+                path.get().clone()
+            }
+            (None, Some(known)) => known.path.to_owned(),
+            (None, None) => {
+                self.required(None::<&Text>, at.span(), "path", "path = \"/usr/bin/…\"");
+                return None;
+            }
+        };
+        Some(SandboxerBinary::Package { package, path })
+    }
+
+    fn built(
+        &mut self,
+        build: &str,
+        recipe: Option<Recipe>,
+        binary: Option<&Text>,
+        name: &Text,
+    ) -> SandboxerBinary {
+        let binary = match (binary, recipe) {
+            (Some(binary), _) => {
+                if binary.get().is_empty() || binary.get().contains('/') {
+                    self.value(
+                        binary.span(),
+                        format!("`{}` is not a file name", binary.get()),
+                    )
+                    .hint("write the binary's name without folders");
+                }
+                binary.get().clone()
+            }
+            (None, Some(Recipe::Runc)) => "runc".to_owned(),
+            (None, _) => name.get().clone(),
+        };
+        SandboxerBinary::Build {
+            build: build.to_owned(),
+            binary,
+        }
+    }
+
+    fn need(&mut self, need: &Text) {
+        if need.get() == "kvm" {
+            return;
+        }
+        match need.get().strip_prefix("memory>=").map(parse_size) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                self.value(need.span(), error.message).hint(error.hint);
+            }
+            None => {
+                self.value(
+                    need.span(),
+                    format!("`{}` is nothing a node can be asked for", need.get()),
+                )
+                .hint("there is `kvm` and `memory>=8GiB`");
+            }
+        }
+    }
+}
