@@ -6,3 +6,11 @@
 mod node;
 
 pub use node::{GuestFile, GuestUnit, NodeConfig};
+
+/// The Ignition config of a node.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn generate(config: &NodeConfig) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(config)
+}

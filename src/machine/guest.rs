@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::kvm::{Probe, ProbeError};
 use crate::{
     model::{Accelerator, EvidenceLine, Phase, Stop, StopKind},
     process::{Output, ProcessError},
@@ -113,6 +114,14 @@ pub enum MachineError {
 
 /// Starts machines.
 pub trait Hypervisor: Send + Sync {
+    /// What this host runs guests with, and why. `kernel` is booted to find out; without one it is emulation.
+    /// The answer may be kept in the folder `cache`.
+    fn probe<'a>(
+        &'a self,
+        cache: &'a Utf8Path,
+        kernel: Option<&'a Utf8Path>,
+    ) -> BoxFuture<'a, Result<Probe, ProbeError>>;
+
     /// Starts a machine and waits until it can be entered and its first boot is over. Fails as soon as
     /// the evidence shows that it never will be; dropping the future ends the machine.
     fn start<'a>(

@@ -22,6 +22,7 @@ mod unpack;
 mod watch;
 
 pub use guest::{Ending, Hypervisor, Machine, MachineError, MachineInfo, MachineSpec, Progress};
+pub use kvm::{Probe, ProbeError};
 pub use lease::{Claim, Host, Lease, LeaseError, Leases};
 pub use qemu::Qemu;
 pub use sweep::{Record, Swept, find, sweep};

@@ -14,6 +14,7 @@ use super::{
     Ending, Hypervisor, Machine, MachineError, MachineInfo, MachineSpec, Progress,
     args::{self, Places, QEMU},
     first_boot,
+    kvm::{self, Probe, ProbeError},
     limits::{Limits, limits},
     qmp::{Event, Qmp},
     ssh::{Ssh, person_command},
@@ -21,7 +22,7 @@ use super::{
     watch::{QEMU_LOG, Subject, Watched, last_line},
 };
 use crate::{
-    model::{Phase, StopKind},
+    model::{Accelerator, Phase, StopKind},
     process::{self, Group, Output, ProcessError, call, kill_group},
 };
 
@@ -38,6 +39,24 @@ pub struct Qemu {
 }
 
 impl Hypervisor for Qemu {
+    fn probe<'a>(
+        &'a self,
+        cache: &'a Utf8Path,
+        kernel: Option<&'a Utf8Path>,
+    ) -> BoxFuture<'a, Result<Probe, ProbeError>> {
+        async move {
+            match kernel {
+                Some(kernel) => kvm::probe(cache, kernel).await,
+                None => Ok(Probe {
+                    accelerator: Accelerator::Tcg,
+                    reason: "the node image has no kernel of its own to probe KVM with".to_owned(),
+                    qemu: kvm::qemu_version().await?,
+                }),
+            }
+        }
+        .boxed()
+    }
+
     fn start<'a>(
         &'a self,
         spec: &'a MachineSpec,

@@ -3,8 +3,123 @@
 //! Owns: events and their fold, the order of work, cancelling, recovery of what a killed run left.
 //! Must not: print, or know how any station does its work.
 
-pub mod graph;
-pub mod log;
+mod context;
+mod engine;
+mod evaluate;
+pub mod finish;
+mod follow;
+mod graph;
+mod lane;
+mod log;
+mod node;
 pub mod record;
+mod recover;
+mod resolve;
 pub mod state;
+mod steps;
 pub mod store;
+mod suite_run;
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+pub use engine::{plan_only, run};
+pub use log::Observer;
+pub use recover::recover;
+
+use self::{finish::FinishError, store::StoreError};
+use crate::{
+    build::cache::CacheError,
+    evidence::{EvidenceDir, RunDirError},
+    machine::Hypervisor,
+    model::{Candidate, Cause, ExitCode, RunSummary},
+    plan::{Plan, PlanError},
+    profile::Profile,
+};
+
+/// Why a run was interrupted, when a person did it.
+pub const CTRL_C: &str = "stopped by Ctrl-C";
+
+/// A run could not be started or finished. What fails inside a run is not an error but its outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The run directory cannot be written.
+    #[error("cannot write the run directory: {0}")]
+    RunDir(#[from] RunDirError),
+    /// The profile's parts do not make a run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The run's documents cannot be written.
+    #[error(transparent)]
+    Finish(#[from] FinishError),
+}
+
+/// The folders and machines of this host.
+pub struct Host {
+    /// The state folder.
+    pub state: Utf8PathBuf,
+    /// The cache folder.
+    pub cache: Utf8PathBuf,
+    /// Starts machines.
+    pub hypervisor: Arc<dyn Hypervisor>,
+}
+
+/// What is asked of one run.
+pub struct Request {
+    /// The profile, with all overrides applied.
+    pub profile: Profile,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+    /// Whether machines stay up for a person.
+    pub keep: bool,
+    /// Whether to do nothing when the last finished run had the same candidates.
+    pub if_changed: bool,
+}
+
+/// How a run ended.
+pub enum Finished {
+    /// It ran.
+    Ran {
+        /// Its folder.
+        folder: EvidenceDir,
+        /// Its summary, failure texts included.
+        summary: Box<RunSummary>,
+    },
+    /// Nothing moved since an earlier run, whose verdict stands.
+    Unchanged {
+        /// That run's folder.
+        folder: EvidenceDir,
+        /// That run's exit code.
+        exit: ExitCode,
+    },
+}
+
+/// A plan with what it is for.
+pub struct Planned {
+    /// By pairing.
+    pub candidates: Vec<Candidate>,
+    /// What the resolution noticed.
+    pub notes: Vec<String>,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// A plan could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanOnlyError {
+    /// Something cannot be resolved.
+    #[error("{}", .0.summary)]
+    Resolve(Box<Cause>),
+    /// The profile's parts do not make a run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}

@@ -22,7 +22,7 @@ use crate::{
     clock,
     model::Event,
     run::{
-        log::Observer,
+        Observer,
         state::{RunState, Scope, seconds_between},
     },
 };

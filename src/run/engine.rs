@@ -1,0 +1,377 @@
+//! One run from its first event to its last document.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CTRL_C, Finished, Host, PlanOnlyError, Planned, Request, RunError,
+    context::Context,
+    finish,
+    graph::{self, End, Node},
+    lane::{self, LaneParts},
+    log::{EventLog, Observer},
+    record::{self, RunRecord},
+    resolve,
+    state::{Scope, seconds_between},
+    steps::{self, Outputs},
+    store::Store,
+};
+use crate::{
+    build::cache::Cache,
+    clock,
+    evidence::EvidenceDir,
+    model::{
+        Candidate, Cause, CellOutcome, EventKind, ExitCode, LaneId, SCHEMA_VERSION, StepId,
+        StepOutcome,
+    },
+    plan::{self, Plan, PlanError, PlannedLane, Step},
+    profile::{Profile, Recipe},
+};
+
+/// What a run would do, without doing it.
+///
+/// # Errors
+/// With the cause when something cannot be resolved.
+pub async fn plan_only(host: &Host, profile: &Profile) -> Result<Planned, PlanOnlyError> {
+    let cache = Cache::open(&host.cache)?;
+    let resolved = resolve::resolve(profile, &cache, &host.cache)
+        .await
+        .map_err(PlanOnlyError::Resolve)?;
+    let plan = make_plan(profile, &resolved.candidates, &cache)?;
+    Ok(Planned {
+        candidates: resolved.candidates,
+        notes: resolved.notes,
+        plan,
+    })
+}
+
+fn make_plan(
+    profile: &Profile,
+    candidates: &[Candidate],
+    cache: &Cache,
+) -> Result<Plan, PlanError> {
+    plan::plan(&plan::Inputs {
+        profile,
+        candidates,
+        build_digest: &resolve::build_digest,
+        cached: &|digest| cache.get(digest).is_some(),
+    })
+}
+
+/// Runs a profile to its end.
+///
+/// # Errors
+/// Only when the run cannot be recorded at all.
+pub async fn run(
+    host: &Host,
+    request: Request,
+    observer: Observer,
+    cancel: CancellationToken,
+) -> Result<Finished, RunError> {
+    let store = Store::open(&host.state)?;
+    let cache = Cache::open(&host.cache)?;
+    let id = clock::new_run_id();
+    let folder = EvidenceDir::create_run(&store.runs_folder(), id)?;
+    let lock = store.lock(&folder)?;
+    let mut record = RunRecord {
+        schema: SCHEMA_VERSION,
+        run: id,
+        started_at: clock::now(),
+        command: request.command,
+        lanes: plan::lanes_of(&request.profile),
+        profile: request.profile.clone(),
+        candidates: Vec::new(),
+        notes: Vec::new(),
+        plan: None,
+        environment: None,
+    };
+    folder.write_json(record::FILE, &record)?;
+    let context = Context {
+        log: EventLog::new(Scope::Run, folder.clone(), observer),
+        profile: request.profile,
+        cancel,
+        hypervisor: host.hypervisor.clone(),
+        cache,
+        cache_root: host.cache.clone(),
+        store,
+        keep: request.keep,
+        probe: OnceCell::new(),
+    };
+    context.log.add(EventKind::RunStarted {
+        run: id,
+        profile: record.profile.name.clone(),
+        pid: std::process::id(),
+    });
+    let result = Engine {
+        context: Arc::new(context),
+        folder,
+        record: &mut record,
+    }
+    .to_end(request.if_changed)
+    .await;
+    drop(lock);
+    result
+}
+
+struct Engine<'a> {
+    context: Arc<Context>,
+    folder: EvidenceDir,
+    record: &'a mut RunRecord,
+}
+
+impl Engine<'_> {
+    async fn to_end(self, if_changed: bool) -> Result<Finished, RunError> {
+        let cancel = self.context.cancel.clone();
+        let resolved = tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            resolved = resolve::resolve(&self.context.profile, &self.context.cache, &self.context.cache_root) => Some(resolved),
+        };
+        match resolved {
+            None => {}
+            Some(Err(cause)) => self.stop_all(&cause),
+            Some(Ok(resolved)) => {
+                if if_changed
+                    && let Some((folder, exit)) = self.same_candidates(&resolved.candidates)
+                {
+                    // A run that found nothing to do leaves nothing.
+                    if let Err(error) = fs_err::remove_dir_all(self.folder.path()) {
+                        tracing::warn!("{error}");
+                    }
+                    return Ok(Finished::Unchanged { folder, exit });
+                }
+                self.record.candidates = resolved.candidates;
+                self.record.notes = resolved.notes;
+                for candidate in &self.record.candidates {
+                    self.context.log.add(EventKind::CandidateResolved {
+                        pairing: candidate.pairing.clone(),
+                        digest: candidate.digest(),
+                    });
+                }
+                let plan = make_plan(
+                    &self.context.profile,
+                    &self.record.candidates,
+                    &self.context.cache,
+                )?;
+                self.context.log.add(EventKind::Planned {
+                    lanes: plan.lanes.iter().map(|lane| lane.lane.id.clone()).collect(),
+                    steps: plan.steps.iter().map(|step| step.id.clone()).collect(),
+                });
+                self.record.plan = Some(plan.clone());
+                self.save()?;
+                self.work(plan).await;
+            }
+        }
+        self.finish().await
+    }
+
+    fn save(&self) -> Result<(), RunError> {
+        Ok(self.folder.write_json(record::FILE, &*self.record)?)
+    }
+
+    /// Ends every lane with one cause, before anything started.
+    fn stop_all(&self, cause: &Cause) {
+        for lane in &self.record.lanes {
+            lane_not_started(&self.context, &lane.id, cause.clone());
+        }
+    }
+
+    /// The last finished run of the profile, when it had these candidates.
+    fn same_candidates(&self, candidates: &[Candidate]) -> Option<(EvidenceDir, ExitCode)> {
+        let digests = |candidates: &[Candidate]| -> Vec<_> {
+            candidates.iter().map(Candidate::digest).collect()
+        };
+        let (folder, summary) = finish::past(&self.context.store, &self.record.profile.name, 1)
+            .into_iter()
+            .find(|(_, summary)| summary.run != self.record.run)?;
+        (digests(&summary.candidates) == digests(candidates)).then_some((folder, summary.exit))
+    }
+
+    /// Steps and lanes, side by side where they can be.
+    async fn work(&self, plan: Plan) {
+        let shared = Arc::new(Shared {
+            context: self.context.clone(),
+            candidates: self.record.candidates.clone(),
+            outputs: Outputs::default(),
+            causes: Causes::default(),
+        });
+        let mut nodes: Vec<Node> = plan
+            .steps
+            .into_iter()
+            .map(|step| step_node(&shared, step))
+            .collect();
+        nodes.extend(plan.lanes.into_iter().map(|lane| lane_node(&shared, lane)));
+        graph::run(nodes).await;
+    }
+
+    async fn finish(self) -> Result<Finished, RunError> {
+        let context = &self.context;
+        if let Some(probe) = context.probe.get() {
+            self.record.environment = Some(finish::environment(probe));
+            self.save()?;
+        }
+        if context.cancel.is_cancelled() {
+            context.log.add(EventKind::RunInterrupted {
+                reason: CTRL_C.to_owned(),
+            });
+        }
+        let summary = finish::all(&self.folder, &context.store, Some(&context.log)).await?;
+        Ok(Finished::Ran {
+            folder: self.folder,
+            summary: Box::new(summary),
+        })
+    }
+}
+
+/// What nodes of the graph share.
+struct Shared {
+    context: Arc<Context>,
+    candidates: Vec<Candidate>,
+    outputs: Outputs,
+    causes: Causes,
+}
+
+/// Why steps did not succeed, so that the lanes they stop can say so.
+#[derive(Default)]
+struct Causes(std::sync::Mutex<Vec<(StepId, Cause)>>);
+
+impl Causes {
+    fn put(&self, step: &StepId, cause: Cause) {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((step.clone(), cause));
+    }
+
+    fn of(&self, step: &str) -> Option<Cause> {
+        let causes = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        causes
+            .iter()
+            .find(|(id, _)| id.as_str() == step)
+            .map(|(_, cause)| cause.clone())
+    }
+}
+
+fn step_node(shared: &Arc<Shared>, step: Step) -> Node {
+    let (work, skip) = (shared.clone(), shared.clone());
+    let id = step.id.clone();
+    Node {
+        id: step.id.to_string(),
+        needs: step.needs.iter().map(ToString::to_string).collect(),
+        exclusive: step.work.needs_cores() && !step.cached,
+        skip: Box::new(move |culprit| {
+            if let Some(cause) = skip.causes.of(culprit) {
+                skip.causes.put(&id, cause);
+            }
+            skip.context.log.add(EventKind::StepFinished {
+                step: id,
+                outcome: StepOutcome::Skipped {
+                    because: format!("{culprit} did not succeed"),
+                },
+                seconds: 0.0,
+            });
+        }),
+        work: Box::new(move || Box::pin(async move { do_step(&work, &step).await })),
+    }
+}
+
+async fn do_step(shared: &Shared, step: &Step) -> End {
+    let log = &shared.context.log;
+    let started = clock::now();
+    log.add(EventKind::StepStarted {
+        step: step.id.clone(),
+        what: step.what.clone(),
+    });
+    let result = tokio::select! {
+        biased;
+        () = shared.context.cancel.cancelled() => None,
+        result = steps::run(&shared.context, &shared.candidates, &shared.outputs, step) => Some(result),
+    };
+    let (outcome, end) = match result {
+        None => (
+            StepOutcome::Skipped {
+                because: CTRL_C.to_owned(),
+            },
+            End::Failed,
+        ),
+        Some(Ok((output, fresh))) => {
+            shared.outputs.put(&step.id, output);
+            (
+                if fresh {
+                    StepOutcome::Built
+                } else {
+                    StepOutcome::Cached
+                },
+                End::Done,
+            )
+        }
+        Some(Err(cause)) => {
+            shared.causes.put(&step.id, (*cause).clone());
+            (StepOutcome::Failed { cause }, End::Failed)
+        }
+    };
+    let seconds = seconds_between(started, clock::now());
+    log.add(EventKind::StepFinished {
+        step: step.id.clone(),
+        outcome,
+        seconds,
+    });
+    end
+}
+
+fn lane_node(shared: &Arc<Shared>, planned: PlannedLane) -> Node {
+    let (work, skip) = (shared.clone(), shared.clone());
+    let id = planned.lane.id.clone();
+    Node {
+        id: format!("lane {}", planned.lane.id),
+        needs: planned.needs().iter().map(ToString::to_string).collect(),
+        exclusive: false,
+        skip: Box::new(move |culprit| {
+            if let Some(cause) = skip.causes.of(culprit) {
+                lane_not_started(&skip.context, &id, cause);
+            }
+        }),
+        work: Box::new(move || {
+            Box::pin(async move {
+                if let Some(parts) = parts(&work, &planned) {
+                    lane::run(&work.context, &planned, &parts).await;
+                }
+                End::Done
+            })
+        }),
+    }
+}
+
+fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
+    let profile = &shared.context.profile;
+    let candidate = shared
+        .candidates
+        .iter()
+        .find(|known| known.pairing == planned.lane.pairing)?;
+    let kubernetes = profile
+        .builds
+        .values()
+        .find(|build| build.recipe == Recipe::KubernetesNode)?;
+    Some(LaneParts {
+        image: shared.outputs.image(&planned.image)?,
+        runtime_disk: shared.outputs.path(&planned.runtime_disk)?,
+        kubernetes_disk: shared.outputs.path(&planned.kubernetes_disk)?,
+        kubernetes: shared.outputs.path(&planned.kubernetes_build)?,
+        version: candidate.revisions.get(&kubernetes.source)?.version.clone(),
+    })
+}
+
+fn lane_not_started(context: &Context, lane: &LaneId, cause: Cause) {
+    context.log.add(EventKind::LaneFinished {
+        lane: lane.clone(),
+        attempt: 0,
+        outcome: CellOutcome::Stopped {
+            cause: Box::new(cause),
+        },
+    });
+}

@@ -1,0 +1,254 @@
+//! Judges one attempt from its files alone. A run that ended and a run that was killed go through here.
+
+use super::state::{LaneState, RunState, seconds_between};
+use camino::Utf8PathBuf;
+use fs_err as fs;
+
+use crate::{
+    evidence::{
+        self, EvidenceDir, GinkgoReport, JunitReport, Parts, Reconciled, Redactor, ginkgo_report,
+        junit,
+    },
+    model::{
+        Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, Lane, LaneCounts,
+        Phase, Stop, StopKind, SuitePlan,
+    },
+    suite::{
+        ExitClass, SuiteExit,
+        ginkgo::{Names, StreamLog},
+    },
+    verdict::{self, LaneCauses},
+};
+
+/// The suite's plan, in the attempt's folder.
+pub const PLAN_FILE: &str = "plan.json";
+/// The attempt's judgement, in the attempt's folder.
+pub const CELL_FILE: &str = "cell.json";
+/// Why its specs failed, in the attempt's folder.
+pub const CAUSES_FILE: &str = "causes.json";
+
+/// Judges an attempt, writes the judgement beside its evidence, and returns it. Evidence that cannot be read makes
+/// a stopped cell: silence is never green.
+pub async fn cell(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> CellSummary {
+    let (run, lane) = (run.clone(), lane.clone());
+    let job = move || judge(&run, &lane, attempt, stop);
+    match tokio::task::spawn_blocking(job).await {
+        Ok(cell) => cell,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> CellSummary {
+    let folder = run.attempt(&lane.id, attempt);
+    let state = RunState::load(run.path())
+        .ok()
+        .and_then(|state| state.lanes.into_iter().find(|known| known.lane == lane.id));
+    let mut cell = CellSummary {
+        lane: lane.clone(),
+        outcome: CellOutcome::NoTests,
+        counts: LaneCounts::default(),
+        seconds: 0.0,
+        suite_seconds: 0.0,
+        attempts: attempt,
+        disagreements: Vec::new(),
+        specs: Vec::new(),
+    };
+    let Some(state) = state else {
+        cell.outcome = unreadable("the attempt's events cannot be read".to_owned());
+        return cell;
+    };
+    if let Some(started) = state.started_at {
+        let end = state
+            .ended_at
+            .or(state.suite_ended_at)
+            .unwrap_or_else(crate::clock::now);
+        cell.seconds = seconds_between(started, end);
+    }
+    cell.suite_seconds = state.suite_seconds();
+    let plan: SuitePlan = folder.read_json(PLAN_FILE).unwrap_or_default();
+    // Secrets go before anything is read again, and before anybody publishes the folder.
+    if let Err(error) = evidence::tidy(folder.path(), &[], &Redactor::default()) {
+        cell.outcome = unreadable(error.to_string());
+        return cell;
+    }
+    let words = stop.as_ref().map(|stop| stop.said.clone());
+    let reconciled = match reconcile(&folder, &plan, &state, words.as_deref()) {
+        Ok(reconciled) => reconciled,
+        Err(why) => {
+            cell.outcome = unreadable(why);
+            return cell;
+        }
+    };
+    let artifacts =
+        verdict::load(folder.path()).unwrap_or_else(|_| verdict::Artifacts::new(Vec::new()));
+    let stop = stop.or_else(|| suite_stop(&state, &plan, &reconciled));
+    let cause = stop.map(|stop| verdict::classify(&stop, &artifacts));
+    let (outcome, counts) =
+        verdict::cell_outcome(&plan, &reconciled.specs, cause, &reconciled.disagreements);
+    let causes: LaneCauses = verdict::explain_all(&reconciled.specs, &artifacts);
+    cell.outcome = outcome;
+    cell.counts = counts;
+    cell.disagreements = reconciled.disagreements;
+    cell.specs = reconciled.specs;
+    keep(&folder, &cell);
+    if let Err(error) = folder.write_json(CAUSES_FILE, &causes) {
+        tracing::error!("cannot keep the causes of {}: {error}", lane.id);
+    }
+    cell
+}
+
+/// Writes an attempt's judgement beside its evidence.
+pub fn keep(folder: &EvidenceDir, cell: &CellSummary) {
+    if let Err(error) = folder.write_json(CELL_FILE, cell) {
+        tracing::error!("cannot keep the judgement of {}: {error}", cell.lane.id);
+    }
+}
+
+/// Puts together what the attempt's files and events say of its specs.
+fn reconcile(
+    folder: &EvidenceDir,
+    plan: &SuitePlan,
+    state: &LaneState,
+    stopped: Option<&str>,
+) -> Result<Reconciled, String> {
+    let report = read_report(folder)?;
+    let junit = read_junit(folder)?;
+    let output = fs::read(folder.file("suite.log")).unwrap_or_default();
+    let stream = StreamLog::read(&output, Names::of(plan));
+    let never_began = output.is_empty() && report.is_none() && junit.is_none();
+    let parts = Parts {
+        plan: Some(plan),
+        report: report.as_ref(),
+        junit: junit.as_ref(),
+        stream: (!output.is_empty()).then_some(&stream),
+        exit: exit_of(state),
+        stopped: stopped.or(never_began.then_some("the suite did not start")),
+    };
+    let mut reconciled = evidence::reconcile(&parts).map_err(|error| error.to_string())?;
+    // Stdout has no times; the events have the host's.
+    for spec in &mut reconciled.specs {
+        if let Some(seen) = state.finished.iter().find(|seen| seen.name == spec.name) {
+            spec.ended_at = spec.ended_at.or(seen.ended_at);
+        }
+    }
+    Ok(reconciled)
+}
+
+fn read_report(folder: &EvidenceDir) -> Result<Option<GinkgoReport>, String> {
+    let name = "ginkgo/report.json";
+    match fs::read(folder.file(name)) {
+        Ok(bytes) if !bytes.is_empty() => ginkgo_report::read(&bytes, name)
+            .map(Some)
+            .map_err(|error| error.to_string()),
+        _ => Ok(None),
+    }
+}
+
+fn read_junit(folder: &EvidenceDir) -> Result<Option<JunitReport>, String> {
+    let Ok(entries) = fs::read_dir(folder.path()) else {
+        return Ok(None);
+    };
+    let mut files: Vec<Utf8PathBuf> = entries
+        .filter_map(|entry| Utf8PathBuf::from_path_buf(entry.ok()?.path()).ok())
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.starts_with("junit_") && name.ends_with(".xml"))
+        })
+        .collect();
+    files.sort();
+    let mut merged: Option<JunitReport> = None;
+    for file in files {
+        let bytes = fs::read(&file).map_err(|error| error.to_string())?;
+        let name = file.file_name().unwrap_or_default();
+        let report = junit::read(&bytes, name).map_err(|error| error.to_string())?;
+        merged = Some(match merged {
+            Some(merged) => merged.merge(report),
+            None => report,
+        });
+    }
+    Ok(merged)
+}
+
+fn exit_of(state: &LaneState) -> Option<SuiteExit> {
+    let (status, signal) = state.suite_exit?;
+    Some(SuiteExit {
+        status,
+        signal,
+        ..SuiteExit::default()
+    })
+}
+
+/// How a suite cut itself short, when it ended by itself but not as a suite should. Absent when it ran its specs.
+fn suite_stop(state: &LaneState, plan: &SuitePlan, reconciled: &Reconciled) -> Option<Stop> {
+    let stop = |phase, kind, said: String| {
+        Some(Stop {
+            phase,
+            kind,
+            said,
+            line: None,
+        })
+    };
+    let began = !state.finished.is_empty()
+        || reconciled
+            .specs
+            .iter()
+            .any(|spec| spec.started_at.is_some());
+    let phase = if began {
+        Phase::Spec
+    } else {
+        Phase::SuiteStart
+    };
+    let class = exit_of(state)?.class();
+    match class {
+        ExitClass::Killed(_) => stop(phase, StopKind::Killed, format!("the suite was {class}")),
+        ExitClass::TimedOut => stop(phase, StopKind::Deadline, format!("the suite {class}")),
+        ExitClass::Crashed => stop(
+            phase,
+            StopKind::Failed,
+            format!("the suite ended with {class}"),
+        ),
+        ExitClass::Passed | ExitClass::Focused => None,
+        ExitClass::Failed | ExitClass::Other(_) | ExitClass::Unknown => {
+            // A failed set-up step of the whole suite is its own cause; failed specs are not a stop.
+            let set_up = reconciled.suite_failures.first();
+            match set_up {
+                Some(failure) if !began => {
+                    let text = failure
+                        .failure
+                        .as_ref()
+                        .map_or("", |failure| failure.message.as_str());
+                    stop(
+                        phase,
+                        StopKind::Failed,
+                        format!("{} failed: {text}", failure.node),
+                    )
+                }
+                None if !began && !plan.selected.is_empty() => stop(
+                    phase,
+                    StopKind::Failed,
+                    format!("the suite ended with {class} before its first spec"),
+                ),
+                _ => None,
+            }
+        }
+    }
+}
+
+fn unreadable(why: String) -> CellOutcome {
+    CellOutcome::Stopped {
+        cause: Box::new(Cause {
+            phase: Phase::Collect,
+            class: Class::NoEvidence,
+            blame: Blame::Bellwether,
+            confidence: Confidence::Certain,
+            evidence: vec![EvidenceLine {
+                file: "events.jsonl".into(),
+                line: 1,
+                text: why.clone(),
+            }],
+            summary: why,
+            rule: None,
+            hint: Some("the attempt's folder holds what there is".to_owned()),
+        }),
+    }
+}

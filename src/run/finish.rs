@@ -1,0 +1,225 @@
+//! From a run directory to its summary, verdict and reports. Reads only files, so a run that ended and one that was
+//! killed end up with the same documents.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CTRL_C, evaluate,
+    log::EventLog,
+    record::{self, RunRecord},
+    state::{LaneState, RunState},
+    store::Store,
+};
+use crate::{
+    evidence::{EvidenceDir, RunDirError},
+    machine::{Host, Probe},
+    model::{
+        CellOutcome, CellSummary, Environment, EventKind, ExitCode, Lane, LaneCounts, LaneId,
+        Phase, RunSummary, SCHEMA_VERSION, Stop, StopKind,
+    },
+    report,
+    verdict::{self, GateResult, LaneCauses, Verdict},
+};
+
+/// Longest failure text that is kept for ever, in bytes; the attempt's folder has the whole one.
+const KEPT_TEXT: usize = 2048;
+
+/// A finished run's documents could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The run directory cannot be read or written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A report cannot be rendered.
+    #[error("cannot write the report: {0}")]
+    Report(#[from] report::ReportError),
+}
+
+/// The whole summary of a run directory, failure texts included.
+///
+/// # Errors
+/// When `run.json` or events cannot be read.
+pub async fn summarize(run: &EvidenceDir) -> Result<RunSummary, RunDirError> {
+    let record: RunRecord = run.read_json(record::FILE)?;
+    let state = RunState::load(run.path())?;
+    let mut cells = Vec::new();
+    for lane in &record.lanes {
+        cells.push(cell(run, lane, &state).await);
+    }
+    let exit = match &state.interrupted {
+        Some(reason) if reason == CTRL_C => ExitCode::Interrupted,
+        _ => verdict::exit_code(&cells, &[]),
+    };
+    Ok(RunSummary {
+        schema: SCHEMA_VERSION,
+        run: record.run,
+        profile: record.profile.name,
+        started_at: record.started_at,
+        ended_at: state.ended_at,
+        candidates: record.candidates,
+        environment: record.environment,
+        cells,
+        exit,
+    })
+}
+
+async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
+    let lane_state = state.lanes.iter().find(|known| known.lane == lane.id);
+    let not_started = |outcome: CellOutcome| CellSummary {
+        lane: lane.clone(),
+        outcome,
+        counts: LaneCounts::default(),
+        seconds: 0.0,
+        suite_seconds: 0.0,
+        attempts: 0,
+        disagreements: Vec::new(),
+        specs: Vec::new(),
+    };
+    match lane_state {
+        Some(lane_state) if lane_state.attempt > 0 => {
+            let folder = run.attempt(&lane.id, lane_state.attempt);
+            match folder.read_json(evaluate::CELL_FILE) {
+                Ok(cell) => cell,
+                Err(_) => {
+                    let stop = Some(cut_short(lane_state));
+                    evaluate::cell(run, lane, lane_state.attempt, stop).await
+                }
+            }
+        }
+        Some(LaneState {
+            outcome: Some(outcome),
+            ..
+        }) => not_started(outcome.clone()),
+        _ => {
+            let reason = state
+                .interrupted
+                .clone()
+                .unwrap_or_else(|| "the run ended before it".to_owned());
+            not_started(CellOutcome::NotRun { reason })
+        }
+    }
+}
+
+/// The stop of an attempt that has no end of its own.
+fn cut_short(state: &LaneState) -> Stop {
+    state.stop.clone().unwrap_or_else(|| Stop {
+        phase: state.phase().map_or(Phase::Boot, |(phase, _)| phase),
+        kind: StopKind::Cancelled,
+        said: "bellwether ended while this attempt ran".to_owned(),
+        line: None,
+    })
+}
+
+/// Writes `summary.json`, `verdict.json` and all reports.
+///
+/// # Errors
+/// When a document cannot be written; those before it stay.
+pub fn write(
+    run: &EvidenceDir,
+    summary: &RunSummary,
+    gates: Vec<GateResult>,
+) -> Result<(), FinishError> {
+    let causes: BTreeMap<LaneId, LaneCauses> = summary
+        .cells
+        .iter()
+        .filter_map(|cell| {
+            let folder = run.attempt(&cell.lane.id, cell.attempts);
+            Some((
+                cell.lane.id.clone(),
+                folder.read_json(evaluate::CAUSES_FILE).ok()?,
+            ))
+        })
+        .collect();
+    run.write_json("verdict.json", &Verdict::of(summary, &causes, gates))?;
+    run.write_json("summary.json", &shortened(summary))?;
+    report::write_all(run, summary)?;
+    Ok(())
+}
+
+/// A summary whose failure texts are cut to what is kept for ever.
+#[must_use]
+pub fn shortened(summary: &RunSummary) -> RunSummary {
+    let mut summary = summary.clone();
+    for failure in summary
+        .cells
+        .iter_mut()
+        .flat_map(|cell| &mut cell.specs)
+        .filter_map(|spec| spec.failure.as_mut())
+    {
+        if failure.text.len() > KEPT_TEXT {
+            let end = failure.text.floor_char_boundary(KEPT_TEXT);
+            failure.text.truncate(end);
+            failure.text.push_str("\n[shortened]");
+        }
+    }
+    summary
+}
+
+/// Summary, gates, the run's last event and all documents.
+///
+/// # Errors
+/// When a document cannot be read or written.
+pub async fn all(
+    run: &EvidenceDir,
+    store: &Store,
+    log: Option<&EventLog>,
+) -> Result<RunSummary, FinishError> {
+    let mut summary = summarize(run).await?;
+    let record: RunRecord = run.read_json(record::FILE)?;
+    let window = record
+        .profile
+        .gates
+        .values()
+        .map(|gate| gate.window)
+        .max()
+        .unwrap_or(0);
+    let before: Vec<RunSummary> = past(store, &summary.profile, window as usize)
+        .into_iter()
+        .map(|(_, summary)| summary)
+        .filter(|past| past.run != summary.run)
+        .collect();
+    let gates = verdict::evaluate(&record.profile.gates, &before, &summary);
+    if summary.exit != ExitCode::Interrupted {
+        summary.exit = verdict::exit_code(&summary.cells, &gates);
+    }
+    if let Some(log) = log
+        && !RunState::load(run.path())?.is_over()
+    {
+        log.add(EventKind::RunFinished { exit: summary.exit });
+        summary.ended_at = RunState::load(run.path())?.ended_at;
+    }
+    write(run, &summary, gates)?;
+    Ok(summary)
+}
+
+/// The last finished runs of a profile, newest first, at most `most`. What cannot be read is left out: an old
+/// run's folder must not stop a new one.
+#[must_use]
+pub fn past(store: &Store, profile: &str, most: usize) -> Vec<(EvidenceDir, RunSummary)> {
+    let runs = store.runs().unwrap_or_default();
+    runs.into_iter()
+        .rev()
+        .filter_map(|(_, run)| {
+            Some((
+                run.clone(),
+                run.read_json::<RunSummary>("summary.json").ok()?,
+            ))
+        })
+        .filter(|(_, summary)| summary.profile == profile)
+        .take(most)
+        .collect()
+}
+
+/// Where this run ran.
+#[must_use]
+pub fn environment(probe: &Probe) -> Environment {
+    let host = Host::read().ok();
+    Environment {
+        qemu: probe.qemu.clone(),
+        accelerator: probe.accelerator,
+        accelerator_reason: probe.reason.clone(),
+        cores: host.map_or(0, |host| host.cores),
+        memory: host.map_or(0, |host| host.memory),
+        bellwether: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}

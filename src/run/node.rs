@@ -1,0 +1,123 @@
+//! One node configuration, put together from what each station wants in the guest.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use crate::{
+    ignition::NodeConfig,
+    process::{ProcessError, call},
+    profile::{Node, Profile, Sandboxer, SandboxerBinary},
+    runtime::{self, RuntimeSpec},
+    suite::NodeFacts,
+};
+
+/// Every guest's host name and Kubernetes node name. Machines have networks of their own, so one name serves all.
+pub const NAME: &str = "node1";
+
+/// The key by which bellwether enters its machines.
+#[derive(Clone, Debug)]
+pub struct SshKey {
+    /// The public half, as one line.
+    pub public: String,
+    /// The private half's file.
+    pub private: Utf8PathBuf,
+}
+
+/// The host's own key, made on first use. It stays in the state folder: a run directory is published.
+///
+/// # Errors
+/// When `ssh-keygen` fails or its files cannot be read.
+pub async fn ssh_key(state: &Utf8Path) -> Result<SshKey, ProcessError> {
+    let folder = state.join("ssh");
+    let private = folder.join("id_ed25519");
+    let lost = |source| ProcessError::Lost {
+        program: "ssh-keygen".to_owned(),
+        source,
+    };
+    if !private.exists() {
+        fs::create_dir_all(&folder).map_err(lost)?;
+        let own = tempfile::tempdir_in(&folder).map_err(lost)?;
+        let fresh = Utf8PathBuf::from_path_buf(own.path().join("key")).unwrap_or_default();
+        call("ssh-keygen")
+            .args([
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-C",
+                "bellwether",
+                "-f",
+                fresh.as_str(),
+            ])
+            .run()
+            .await?;
+        // The private half last: who finds it finds the public one too, also when two make a key at once.
+        fs::rename(format!("{fresh}.pub"), format!("{private}.pub")).map_err(lost)?;
+        fs::rename(&fresh, &private).map_err(lost)?;
+    }
+    let public = fs::read_to_string(format!("{private}.pub")).map_err(lost)?;
+    Ok(SshKey {
+        public: public.trim().to_owned(),
+        private,
+    })
+}
+
+/// The configuration of a lane's node.
+///
+/// # Errors
+/// When the runtime's configuration cannot be made, for instance because the profile's fragment is no TOML.
+pub fn config(
+    profile: &Profile,
+    node: &Node,
+    sandboxer: &Sandboxer,
+    pause: &str,
+    public_key: &str,
+) -> Result<NodeConfig, runtime::ConfigError> {
+    let config = runtime::config(&runtime_spec(profile, sandboxer, pause))?;
+    Ok(NodeConfig {
+        hostname: NAME.to_owned(),
+        ssh_public_key: public_key.to_owned(),
+        files: runtime::guest_files(&config),
+        units: runtime::guest_units(),
+        fragments: node
+            .ignition
+            .iter()
+            .filter_map(|path| Some((path.to_string(), profile.files.get(path)?.clone())))
+            .collect(),
+    })
+}
+
+/// What the suite must know of the node.
+#[must_use]
+pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
+    NodeFacts {
+        root: root.to_owned(),
+        runtime_endpoint: format!("unix://{root}{}", runtime::CONTAINERD_SOCKET),
+        runtime_unit: "containerd.service".to_owned(),
+        handler: sandboxer.handler.clone(),
+        node_name: NAME.to_owned(),
+        kubernetes_dir: runtime::KUBERNETES_DIR.to_owned(),
+        bin_dirs: vec![format!("{}/bin", runtime::RUNTIME_DIR)],
+    }
+}
+
+fn runtime_spec(profile: &Profile, sandboxer: &Sandboxer, pause: &str) -> RuntimeSpec {
+    RuntimeSpec {
+        handler: sandboxer.handler.clone(),
+        runtime_type: sandboxer.runtime_type.clone(),
+        binary: match &sandboxer.binary {
+            SandboxerBinary::Package { path, .. } => Some(path.clone()),
+            SandboxerBinary::Build { binary, .. } => {
+                Some(format!("{}/bin/{binary}", runtime::RUNTIME_DIR))
+            }
+        },
+        options: sandboxer.options.clone(),
+        pause_image: pause.to_owned(),
+        fragment: profile
+            .runtime
+            .config
+            .as_ref()
+            .and_then(|path| profile.files.get(path).cloned()),
+    }
+}
