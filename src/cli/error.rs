@@ -5,8 +5,9 @@ use crate::{
     evidence::RunDirError,
     model::{ExitCode, LaneId, SpecName},
     process::ProcessError,
+    profile::ProfileErrors,
     report::{ReportError, words},
-    run::store::StoreError,
+    run::{PlanOnlyError, RunError, store::StoreError},
 };
 
 use super::Printer;
@@ -14,6 +15,15 @@ use super::Printer;
 /// A command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
+    /// The profile is wrong.
+    #[error("the profile cannot be used\n\n{0}")]
+    Profile(#[from] ProfileErrors),
+    /// A run could not be recorded.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A plan could not be made.
+    #[error(transparent)]
+    Plan(#[from] PlanOnlyError),
     /// A run could not be found.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,6 +95,7 @@ impl CliError {
                 "give --state-dir and --cache-dir, or set BELLWETHER_STATE and BELLWETHER_CACHE"
                     .to_owned(),
             ],
+            Self::Plan(PlanOnlyError::Resolve(cause)) => cause.hint.iter().cloned().collect(),
             Self::NoSummary { run } => {
                 vec![format!("`bellwether show {run}` shows how far it came")]
             }
@@ -126,7 +137,12 @@ impl CliError {
             | Self::Form { .. }
             | Self::NoLane { .. }
             | Self::NoSpec { .. } => ExitCode::Usage,
+            Self::Profile(_)
+            | Self::Run(RunError::Plan(_))
+            | Self::Plan(PlanOnlyError::Plan(_)) => ExitCode::Usage,
             Self::Store(StoreError::Io(_))
+            | Self::Run(_)
+            | Self::Plan(_)
             | Self::RunDir(_)
             | Self::Report(_)
             | Self::Cache(_)

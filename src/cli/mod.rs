@@ -8,10 +8,13 @@ mod doctor;
 mod error;
 mod globals;
 mod host;
+mod plan;
 mod printer;
 pub mod progress;
 mod report;
+mod run;
 mod runs;
+mod selection;
 mod show;
 mod target;
 mod tools;
@@ -40,6 +43,8 @@ Exit codes: 0 passed, 1 a blocking lane failed, 2 wrong usage or profile, 3 infr
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunArgs),
+    Plan(plan::PlanArgs),
     Show(show::ShowArgs),
     Report(report::ReportArgs),
     Runs(runs::RunsArgs),
@@ -75,6 +80,8 @@ pub fn main() -> std::process::ExitCode {
 
 async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliError> {
     match command {
+        Command::Run(args) => run::run(args, globals).await,
+        Command::Plan(args) => plan::run(args, globals).await,
         Command::Show(args) => show::run(args, globals),
         Command::Report(args) => report::run(args, globals).await,
         Command::Runs(args) => runs::run(&args, globals),

@@ -73,6 +73,22 @@ impl Usual {
     }
 }
 
+impl Usual {
+    /// How long a step usually takes when it is not cached, in seconds.
+    #[must_use]
+    pub fn step(&self, step: &StepId) -> Option<f64> {
+        self.steps.get(step).copied()
+    }
+
+    /// How long a lane usually takes, in seconds.
+    #[must_use]
+    pub fn lane(&self, lane: &LaneId) -> Option<f64> {
+        let of_lane = self.phases.iter().filter(|((of, _), _)| of == lane);
+        let seconds: f64 = of_lane.map(|(_, seconds)| seconds).sum();
+        (seconds > 0.0).then_some(seconds)
+    }
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)

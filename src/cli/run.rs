@@ -1,0 +1,161 @@
+//! `bellwether run`: a profile, from its sources to its verdict.
+
+use std::{io::IsTerminal as _, sync::Arc};
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CliError, Globals,
+    progress::{Progress, view::Usual},
+    selection::Selection,
+};
+use crate::{
+    machine::{self, Qemu, Swept},
+    model::ExitCode,
+    report::{TerminalOptions, terminal},
+    run::{self, Finished, Host, Request, state::RunState, store::Store},
+};
+
+/// How many earlier runs tell what is usual.
+const USUAL: usize = 5;
+
+/// Run a profile: build, boot, test, judge
+///
+/// Ends with the exit code of the verdict; the report is in the run directory.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// Leave the machines up, and print how to enter them
+    #[arg(long)]
+    keep: bool,
+    /// Do nothing if no source moved since the profile's last run, whose exit code then stands
+    #[arg(long)]
+    if_changed: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the profile is wrong, or the run cannot be recorded.
+pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let profile = args.selection.load()?;
+    let store = globals.store()?;
+    clean_up(globals, &store).await?;
+    let printer = globals.printer();
+    let live = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+    let progress = Progress::new(live, printer.stderr_colour, usual(&store, &profile.name));
+    let ticks = progress.ticks();
+    let cancel = CancellationToken::new();
+    let interrupts = watch_interrupts(cancel.clone(), progress.clone());
+    let host = Host {
+        state: store.root().to_owned(),
+        cache: globals.cache_folder().to_owned(),
+        hypervisor: Arc::new(Qemu {
+            state: store.root().to_owned(),
+        }),
+    };
+    let request = Request {
+        profile,
+        command: std::env::args().collect(),
+        keep: args.keep,
+        if_changed: args.if_changed,
+    };
+    let finished = run::run(&host, request, progress.observer(), cancel).await;
+    interrupts.abort();
+    ticks.abort();
+    progress.finish();
+    match finished? {
+        Finished::Unchanged { folder, exit } => {
+            printer.say(&format!(
+                "nothing moved since {}; its verdict stands",
+                folder.path()
+            ));
+            Ok(exit)
+        }
+        Finished::Ran { folder, summary } => {
+            if printer.json {
+                printer.document(&summary)?;
+            } else {
+                let options = TerminalOptions {
+                    width: printer.width(),
+                    colour: printer.stdout_colour,
+                    failures: 10,
+                    folder: Some(folder.path().to_owned()),
+                };
+                printer.data(&terminal(&summary, &options))?;
+            }
+            Ok(summary.exit)
+        }
+    }
+}
+
+/// What a killed bellwether left: machines are ended, runs are judged by what they have.
+async fn clean_up(globals: &Globals, store: &Store) -> Result<(), CliError> {
+    let printer = globals.printer();
+    for swept in machine::sweep(store.root()).await? {
+        match swept {
+            Swept::Killed(record) => printer.say(&format!(
+                "ended the machine of {}, which a killed bellwether left",
+                record.name
+            )),
+            Swept::Kept(record) if globals.verbose() => {
+                printer.say(&format!(
+                    "kept machine {}: {}",
+                    record.name, record.ssh_command
+                ));
+            }
+            Swept::Cleaned(_) | Swept::Kept(_) => {}
+        }
+    }
+    for run in run::recover(store).await? {
+        printer.say(&format!(
+            "{} was interrupted; what it finished is kept",
+            run.path()
+        ));
+    }
+    Ok(())
+}
+
+fn usual(store: &Store, profile: &str) -> Usual {
+    let past = run::finish::past(store, profile, USUAL);
+    let states: Vec<RunState> = past
+        .iter()
+        .filter_map(|(run, _)| RunState::load(run.path()).ok())
+        .collect();
+    Usual::of(&states)
+}
+
+/// The first Ctrl-C (or SIGTERM) stops the run, the second ends the process where it is.
+fn watch_interrupts(cancel: CancellationToken, progress: Progress) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        interrupt().await;
+        cancel.cancel();
+        progress.say("stopping; what is finished is kept (again to end at once)");
+        interrupt().await;
+        progress.finish();
+        // Machines and builds die with this process; the next start judges the run by its files.
+        end_now();
+    })
+}
+
+#[expect(clippy::exit, reason = "a second Ctrl-C must not wait for anything")]
+fn end_now() -> ! {
+    std::process::exit(ExitCode::Interrupted.code().into())
+}
+
+async fn interrupt() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
