@@ -3,6 +3,17 @@
 //! Owns: the run directory, readers and writers of JUnit and Ginkgo reports, their reconciliation,
 //! redaction of secrets. Must not: judge.
 
+pub mod collect;
+pub mod ginkgo_report;
+pub mod junit;
+pub mod reconcile;
+pub mod redact;
 mod rundir;
 
+pub use crate::suite::innermost;
+pub use collect::{Collected, tidy};
+pub use ginkgo_report::GinkgoReport;
+pub use junit::{JunitCase, JunitReport};
+pub use reconcile::{Parts, Reconciled, reconcile};
+pub use redact::Redactor;
 pub use rundir::{EvidenceDir, RunDirError};

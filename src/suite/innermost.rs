@@ -24,17 +24,19 @@ pub fn innermost(text: &str) -> String {
 
 /// Without terminal escapes.
 pub fn without_ansi(text: &str) -> Cow<'_, str> {
-    if !text.contains('\u{1b}') {
+    // XML writers replace the escape character, which is not allowed there.
+    if !text.contains(['\u{1b}', '\u{fffd}']) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        if c != '\u{1b}' {
+        let sequence = chars.as_str().starts_with('[');
+        if c != '\u{1b}' && !(c == '\u{fffd}' && sequence) {
             out.push(c);
             continue;
         }
-        if chars.as_str().starts_with('[') {
+        if sequence {
             chars.next();
             // Parameters end at the first letter.
             for c in chars.by_ref() {

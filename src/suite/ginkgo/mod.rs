@@ -21,6 +21,7 @@ pub use kubelet::kubelet_config;
 pub use log::StreamLog;
 pub use names::Names;
 pub use plan::{PlanError, plan_command, read_plan};
+pub use result_line::{outcome as result_outcome, suite_node};
 pub use script::{script, stop_script};
 pub use stream::Stream;
 

@@ -314,8 +314,11 @@ proptest! {
 
     #[test]
     fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..2000), text in "(• |\\[FAILED\\]|\\[0.001 seconds\\]|-{30}|\n|  |a.go:3|[a-zS\x1b\\[\r ]){0,200}") {
-        StreamLog::read(&bytes, Names::default());
-        StreamLog::read(text.as_bytes(), Names::default());
+        for input in [bytes.as_slice(), text.as_bytes()] {
+            for spec in StreamLog::read(input, Names::default()).specs {
+                prop_assert!(!spec.name.0.is_empty() && !spec.name.0.contains('\n'));
+            }
+        }
     }
 }
 
