@@ -3,10 +3,6 @@
 set -eu
 rm -f /etc/kernel/postinst.d/dracut
 echo 'LABEL=root / ext4 defaults,x-systemd.growfs 0 0' > /etc/fstab
-# With an empty file systemd does not take the first boot for one, and Ignition's unit presets are never applied.
-echo uninitialized > /etc/machine-id
-rm -f /var/lib/dbus/machine-id
-echo 'nameserver 127.0.0.1' > /etc/resolv.conf
 # What would wait for a person, or work on caches that a node does not use.
 systemctl mask --quiet \
     systemd-firstboot.service \
