@@ -45,7 +45,7 @@ refuses! {
     unknown_key: plus("lable-filter = \"a\"");
     unknown_key_at_the_top: with("[runtime]", "[runtimes]\nkind = \"containerd\"\n[runtime]");
     wrong_type: plus("processes = \"two\"");
-    wrong_type_of_a_table: with("[runtime]\nkind = \"containerd\"", "runtime = \"containerd\"");
+    wrong_type_of_a_table: with("[runtime]\nkind = \"containerd\"\n", "").replace("[source.kubernetes]", "runtime = \"containerd\"\n[source.kubernetes]");
     wrong_value_of_an_enum: with("recipe = \"kubernetes-node\"", "recipe = \"kubernetes\"");
     missing_key: with("timeout = \"60m\"\n", "");
     missing_name: with("name = \"short\"\n", "");
