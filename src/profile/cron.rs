@@ -109,7 +109,7 @@ fn field_values(field: &Field, at: usize, word: &str) -> Result<Vec<u32>, CronEr
         let number = |text: &str| {
             value(field, text).ok_or_else(|| {
                 fail(format!(
-                    "`{text}` is not a {} ({} to {})",
+                    "`{text}` is no {} ({} to {})",
                     field.name, field.low, field.high
                 ))
             })

@@ -67,7 +67,9 @@ pub fn load_from(
             }
             Err(error) => {
                 let span = error.span().unwrap_or(own.clone());
-                problems.at(problem::Kind::Shape, span, error.message());
+                problems
+                    .at(problem::Kind::Shape, span, error.message())
+                    .hint("this profile and the one it extends disagree about what this is");
             }
         }
     }

@@ -9,8 +9,8 @@ pub(super) fn nearest<'a>(
 ) -> Option<&'a str> {
     let fold = |text: &str| text.to_lowercase().replace('_', "-");
     let wanted = fold(wanted);
-    // A third of the name may be wrong; of two letters, one.
-    let limit = (wanted.chars().count() / 3).max(1);
+    // About a third of the name may be wrong; of two letters, one.
+    let limit = ((wanted.chars().count() + 1) / 3).max(1);
     known
         .into_iter()
         .map(|name| (damerau_levenshtein(&wanted, &fold(name)), name))
@@ -35,6 +35,7 @@ pub(super) fn hint_for<'a>(
         .collect::<Vec<_>>()
         .join(", ");
     match nearest(wanted, known.iter().copied()) {
+        Some(name) if known.len() > 8 => format!("did you mean `{name}`?"),
         Some(name) => format!("did you mean `{name}`? There is: {list}"),
         None => format!("there is: {list}"),
     }

@@ -8,15 +8,26 @@ use super::{
     nearest::hint_for,
     problem::{Kind, Problems},
     raw::RawProfile,
-    texts::Span,
+    texts::{Span, line_and_column},
 };
+
+/// How many syntax errors are worth showing.
+const SYNTAX_ERRORS: usize = 3;
 
 /// Reads a profile's text, which starts at `base` in the texts; the table's spans count from there too. What is wrong
 /// with it is reported and left out.
 pub(super) fn read<'t>(text: &'t str, base: usize, problems: &mut Problems) -> DeTable<'t> {
-    let (table, errors) = DeTable::parse_recoverable(text);
+    let (table, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
+    // After the first few the parser only trips over where it fell.
+    let mut lines = Vec::new();
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
+        let (line, _) = line_and_column(text, span.start);
+        if lines.contains(&line) || lines.len() == SYNTAX_ERRORS {
+            continue;
+        }
+        lines.push(line);
         problems
             .at(
                 Kind::Shape,

@@ -160,3 +160,9 @@ fn the_swap_node_is_plain_and_its_own_fragment() {
     let config: Value = serde_json::from_str(&profile.files[&swap.ignition[0]]).unwrap();
     assert_eq!(config["ignition"]["version"], "3.3.0");
 }
+
+#[test]
+fn a_path_on_disk_loads_as_the_shipped_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/containerd.toml");
+    assert_eq!(loaded(path), loaded("containerd"));
+}

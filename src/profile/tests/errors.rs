@@ -45,7 +45,7 @@ refuses! {
     unknown_key: plus("lable-filter = \"a\"");
     unknown_key_at_the_top: with("[runtime]", "[runtimes]\nkind = \"containerd\"\n[runtime]");
     wrong_type: plus("processes = \"two\"");
-    wrong_type_of_a_table: with("[runtime]\nkind = \"containerd\"", "runtime = \"containerd\"");
+    wrong_type_of_a_table: with("[runtime]\nkind = \"containerd\"\n", "").replace("[source.kubernetes]", "runtime = \"containerd\"\n[source.kubernetes]");
     wrong_value_of_an_enum: with("recipe = \"kubernetes-node\"", "recipe = \"kubernetes\"");
     missing_key: with("timeout = \"60m\"\n", "");
     missing_name: with("name = \"short\"\n", "");
@@ -174,4 +174,47 @@ fn errors_as_data_say_line_and_column() {
     assert_eq!(unknown.file.as_deref(), Some("p.toml"));
     assert_eq!(errors.count(), errors.list().len());
     assert!(first.hint.is_some());
+}
+
+/// The reference profile with some of it cut out, doubled or spoilt.
+fn spoilt(edits: &[(usize, u8)]) -> String {
+    let mut lines: Vec<String> = include_str!("../../../profiles/reference.toml")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    for (at, edit) in edits {
+        let at = at % lines.len().max(1);
+        let Some(line) = lines.get(at).cloned() else {
+            continue;
+        };
+        match edit % 6 {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(at, line),
+            2 => lines[at] = line.replace('"', ""),
+            3 => lines[at] = line.replace(" = ", "é = "),
+            4 => lines[at] = line.replace(|c: char| c.is_ascii_digit(), "−7"),
+            _ => lines[at] = line.chars().rev().collect(),
+        }
+    }
+    lines.join("\n")
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_spoilt_profile_loads_or_says_why(edits in proptest::collection::vec((0usize..500, 0u8..6), 1..8)) {
+        if let Err(errors) = load_text(&spoilt(&edits)) {
+            let shown = errors.to_string();
+            proptest::prop_assert_eq!(shown.matches("error: ").count(), errors.count(), "{}", shown);
+            proptest::prop_assert!(errors.list().iter().all(|error| error.hint.is_some()), "{}", shown);
+            proptest::prop_assert!(!errors.render(true).is_empty());
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_odd_to_refuse(text in "[a-z\\[\\]{}=\"'\\\\\n #.,0-9é]{0,60}") {
+        proptest::prop_assert!(!load_text(&text).unwrap_err().to_string().is_empty());
+    }
 }

@@ -409,7 +409,14 @@ fn is_ignition(text: &str) -> Result<(), FileError> {
     match serde_json::from_str::<serde_json::Value>(text) {
         Err(error) => Err(FileError {
             at: offset_of(text, error.line(), error.column()),
-            message: format!("the Ignition config is not JSON: {error}"),
+            message: format!(
+                "the Ignition config is not JSON: {}",
+                error
+                    .to_string()
+                    .split(" at line ")
+                    .next()
+                    .unwrap_or_default()
+            ),
             hint,
         }),
         Ok(json) if json.pointer("/ignition/version").is_none() => Err(FileError {

@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::{Checker, foreign, is_ignition};
 use crate::profile::{
+    nearest::hint_for,
     problem::Kind,
     raw::{At, List, RawImage, RawNode, RawProfile, Text},
     settings::{Image, Node},
@@ -19,7 +20,7 @@ const DEFAULT_SUITE: &str = "trixie";
 const CPUS: u32 = 2;
 const MEMORY: u64 = 4 << 30;
 const DISK: u64 = 20 << 30;
-/// Below this no kubelet starts: its own default keeps 100 MiB free, system and runtime take more.
+/// Below this no node can work: kernel, runtime and kubelet alone take more.
 const LEAST_MEMORY: u64 = 512 << 20;
 
 impl Checker<'_> {
@@ -116,6 +117,16 @@ impl Checker<'_> {
 
     fn disk_image(&mut self, at: &At<RawImage>, file: &Text) -> Option<Image> {
         let image = at.get();
+        let sha256 = self.required(image.sha256.as_ref(), at.span(), "sha256", "sha256 = \"…\"");
+        let is_digest =
+            |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if let Some(sha256) = sha256.filter(|sha256| !is_digest(sha256.get())) {
+            self.value(
+                sha256.span(),
+                "this is not a SHA-256: that is 64 hex digits",
+            )
+            .hint("`sha256sum FILE` prints it");
+        }
         let ending = Utf8PathBuf::from(file.get())
             .extension()
             .map(str::to_lowercase);
@@ -138,18 +149,9 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let sha256 = self.required(image.sha256.as_ref(), at.span(), "sha256", "sha256 = \"…\"")?;
-        let digits = sha256.get();
-        if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            self.value(
-                sha256.span(),
-                "this is not a SHA-256: that is 64 hex digits",
-            )
-            .hint("`sha256sum FILE` prints it");
-        }
         Some(Image::File {
             path: self.absolute(file),
-            sha256: digits.to_lowercase(),
+            sha256: sha256?.get().to_lowercase(),
             format,
         })
     }
@@ -217,7 +219,11 @@ impl Checker<'_> {
                         .iter()
                         .map(|(name, _)| name.get().as_str())
                         .filter(|known| known != name.get());
-                    self.refer(parent, "node", names);
+                    let hint = hint_for(parent.get(), names, "there is no other node");
+                    let message = format!("no node is called `{}`", parent.get());
+                    self.problems
+                        .at(Kind::Reference, parent.span(), message)
+                        .hint(hint);
                 }
                 break;
             };
@@ -260,9 +266,9 @@ impl Checker<'_> {
         if let Some(memory) = memory.filter(|_| bytes < LEAST_MEMORY) {
             self.value(
                 memory.span(),
-                format!("no kubelet starts with `{}` of memory", memory.get()),
+                format!("`{}` is too little memory for a node", memory.get()),
             )
-            .hint("give it 512MiB or more; the suite's own services want 2GiB");
+            .hint("write \"512MiB\" or more");
         }
         let disk = chain.iter().find_map(|node| node.disk.as_ref());
         let disk = disk.and_then(|disk| self.size(disk)).unwrap_or(DISK);
