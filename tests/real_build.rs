@@ -44,7 +44,7 @@ async fn built(name: &str, recipe: Recipe, module: &str, version: &str) -> Utf8P
         toolchain: build::toolchain(go.as_deref()).await.unwrap(),
     };
     let log = cache.folder("logs").unwrap().join(format!("{name}.log"));
-    let scratch = cache.folder("scratch").unwrap();
+    let scratch = cache.folder("scratch").unwrap().join(name);
     let first = build::run(request.clone(), &cache, &log, &scratch).await;
     let first = first.unwrap_or_else(|error| panic!("{error}"));
     let again = build::run(request, &cache, &log, &scratch).await.unwrap();

@@ -177,7 +177,7 @@ impl Layer {
             }
         }
         let mut tar = tar::Builder::new(to);
-        // A hard link must come after what it points to.
+        // A hard link must come after what it points to, and goes with it.
         let (links, others): (Vec<_>, Vec<_>) = entries
             .iter()
             .partition(|(_, entry)| matches!(entry, Entry::HardLink(_)));
@@ -223,7 +223,12 @@ impl Layer {
                 }
                 Entry::HardLink(target) => {
                     header.set_entry_type(EntryType::Link);
-                    header.set_mode(0o644);
+                    // Unpackers give the link's mode and owner to the file that it shares.
+                    if let Some(Entry::File { mode, uid, gid, .. }) = entries.get(target) {
+                        header.set_mode(*mode);
+                        header.set_uid(*uid);
+                        header.set_gid(*gid);
+                    }
                     tar.append_link(&mut header, path, target)?;
                 }
             }

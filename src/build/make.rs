@@ -298,3 +298,6 @@ impl Drop for Scratch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
