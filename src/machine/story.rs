@@ -107,7 +107,8 @@ impl Story {
                 format!("Ignition failed: {}", operation(&line.entry.message))
             }
             (Sign::MissingRoot, Some(line)) => {
-                let words = line.entry.message.trim_start_matches("Warning: ");
+                let words = line.entry.message.replace('"', "");
+                let words = words.trim_start_matches("Warning: ");
                 format!("{}: {words}", alarm.said)
             }
             _ => alarm.said.clone(),
@@ -254,7 +255,10 @@ impl Story {
                 return dracut && entry.message.contains("FATAL");
             }
             (dracut || bare)
-                && entry.message.starts_with("Warning: /dev/")
+                && entry
+                    .message
+                    .strip_prefix("Warning: ")
+                    .is_some_and(|rest| rest.trim_start_matches('"').starts_with("/dev/"))
                 && entry.message.ends_with(" does not exist")
         })
     }
