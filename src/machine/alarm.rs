@@ -162,16 +162,14 @@ fn ignition(entry: &Entry) -> Option<Alarm> {
 }
 
 fn initramfs(entry: &Entry) -> Option<Alarm> {
-    form!(NO_DISK = r"^(?:Warning: )?(/dev/\S+) does not exist$");
+    // "… does not exist" alone is also printed when something else failed before the disk was looked for.
+    form!(GAVE_UP = r"^(?:Warning: )?(?:Could not boot\.?|Can't mount root filesystem)$");
     form!(REFUSES = r"^(?:FATAL: (.*)|Refusing to continue)$");
     if !entry.sender.starts_with("dracut") {
         return None;
     }
-    if let Some(found) = captured(&NO_DISK, &entry.message) {
-        let said = format!(
-            "the initramfs found no root disk: {} does not exist",
-            &found[1]
-        );
+    if captured(&GAVE_UP, &entry.message).is_some() {
+        let said = "the initramfs found no root file system".to_owned();
         return alarm(Sign::MissingRoot, Some(Phase::Boot), said);
     }
     let found = captured(&REFUSES, &entry.message)?;
@@ -236,7 +234,7 @@ fn disk_full(entry: &Entry, required: &[String]) -> Option<Alarm> {
     if entry.is_init() || entry.sender == "systemd-journald" {
         return alarm(Sign::DiskFull, None, said);
     }
-    if !required.contains(&entry.unit)
+    if !required.iter().any(|unit| entry.is_of(unit))
         || text.contains("level=info")
         || text.contains("level=debug")
     {

@@ -59,6 +59,17 @@ impl Entry {
         self.sender == "kernel"
     }
 
+    /// Whether this unit's own processes said it. A text journal names no units, so the name decides there;
+    /// before a service's program runs, PID 1's child goes by the name's end, in parentheses.
+    #[must_use]
+    pub fn is_of(&self, unit: &str) -> bool {
+        let (stem, kind) = unit.rsplit_once('.').unwrap_or((unit, ""));
+        let name = self.sender.trim_matches(['(', ')']);
+        let child = self.sender.starts_with('(') && name.len() > 3 && stem.ends_with(name);
+        let by_name = name == stem || child || (kind == "mount" && name == "mount");
+        !self.is_init() && (self.unit == unit || (self.unit.is_empty() && by_name))
+    }
+
     /// For people: sender and message on one line, shortened.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -104,6 +115,11 @@ pub fn parse(artifact: Artifact, line: &str) -> Entry {
         if let Some(entry) = from_journal_text(line) {
             return entry;
         }
+        // Not a console's line: what looks like the kernel here is a message's second line.
+        return Entry {
+            message: strip_escapes(line).trim().to_owned(),
+            ..Entry::default()
+        };
     }
     from_console(line)
 }

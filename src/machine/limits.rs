@@ -15,7 +15,7 @@ pub struct Limits {
     pub fetch: Duration,
     /// From the first sign of an emergency shell until the initramfs's journal must be on the host.
     pub emergency: Duration,
-    /// From a failed unit's line until its own last words must be in the journal.
+    /// From the line of a failed unit or a missing root until the lines that explain it must be there.
     pub unit: Duration,
     /// From the power button until QEMU must be gone.
     pub power_down: Duration,

@@ -96,7 +96,7 @@ impl Story {
             Sign::Ignition => self.innermost(entry),
             Sign::Unit(unit) => self.last_words(unit),
             Sign::Emergency => self.before_emergency(),
-            Sign::MissingRoot => self.refusal(&alarm.said),
+            Sign::MissingRoot => self.refusal(entry),
             _ => None,
         };
         let said = match (&alarm.sign, &why) {
@@ -107,9 +107,17 @@ impl Story {
                 format!("Ignition failed: {}", operation(&line.entry.message))
             }
             (Sign::MissingRoot, Some(line)) => {
-                format!("{}: {}", alarm.said, line.entry.message)
+                let words = line.entry.message.replace('"', "");
+                let words = words.trim_start_matches("Warning: ");
+                format!("{}: {words}", alarm.said)
             }
             _ => alarm.said.clone(),
+        };
+        // Ignition's own journal may not have come; its failed unit still tells the phase.
+        let ignition = |line: &Line| line.entry.message.starts_with("Failed to start ignition-");
+        let phase = match alarm.sign {
+            Sign::Emergency if why.is_some_and(ignition) => Some(Phase::Provision),
+            _ => alarm.phase,
         };
         let line = why.map_or_else(
             || entry.evidence(*artifact, *number),
@@ -117,7 +125,7 @@ impl Story {
         );
         Some(Ending {
             kind: StopKind::Alarm,
-            phase: alarm.phase,
+            phase,
             said,
             line: Some(line),
         })
@@ -175,24 +183,16 @@ impl Story {
             Regex::new(r"Main process exited|Mount process exited|Control process exited|start operation timed out|killed by the OOM killer|Timed out waiting for device|Failed with result")
                 .ok()
         });
-        let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
-        let own = |entry: &Entry| {
-            let name = entry.sender.trim_matches(['(', ')']);
-            !entry.is_init()
-                && (entry.unit == unit
-                    || name == stem
-                    || entry.sender.starts_with('(') && name.len() > 3 && stem.ends_with(name))
-        };
         let is = |form: &Option<Regex>, entry: &Entry| {
             form.as_ref()
                 .is_some_and(|form| form.is_match(&entry.message))
         };
         let lines = || self.lines.iter().rev();
         lines()
-            .find(|line| own(&line.entry) && is(&DECISIVE, &line.entry))
+            .find(|line| line.entry.is_of(unit) && is(&DECISIVE, &line.entry))
             .or_else(|| {
                 lines().find(|line| {
-                    own(&line.entry)
+                    line.entry.is_of(unit)
                         && (line.entry.message.contains("level=error")
                             || !line.entry.message.contains("level="))
                 })
@@ -239,12 +239,27 @@ impl Story {
         Some(own.unwrap_or(first))
     }
 
-    fn refusal(&self, said: &str) -> Option<&Line> {
-        if said != "the initramfs refuses to go on" {
+    /// What the initramfs said about the disk it looked for, beside the line in which it gave up.
+    fn refusal(&self, entry: &Entry) -> Option<&Line> {
+        if entry.is_kernel() || entry.message.contains("FATAL") {
             return None;
         }
+        let refuses = entry.message == "Refusing to continue";
         self.lines.iter().rev().find(|line| {
-            line.entry.sender.starts_with("dracut") && line.entry.message.contains("FATAL")
+            let Line {
+                artifact, entry, ..
+            } = line;
+            let dracut = entry.sender.starts_with("dracut");
+            let bare = *artifact == Artifact::Console && entry.sender.is_empty();
+            if refuses {
+                return dracut && entry.message.contains("FATAL");
+            }
+            (dracut || bare)
+                && entry
+                    .message
+                    .strip_prefix("Warning: ")
+                    .is_some_and(|rest| rest.trim_start_matches('"').starts_with("/dev/"))
+                && entry.message.ends_with(" does not exist")
         })
     }
 }

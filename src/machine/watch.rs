@@ -246,12 +246,13 @@ impl Watch {
             }
             let mut story = self.watched.story();
             for line in lines {
-                if story.read(*artifact, &line, &self.subject.required) && self.until.is_none() {
+                if story.read(*artifact, &line, &self.subject.required) {
                     let wait = match story.alarm() {
-                        Some(Sign::Unit(_)) => self.subject.limits.unit,
-                        _ => self.subject.limits.emergency,
+                        Some(Sign::Emergency) => self.subject.limits.emergency,
+                        _ => self.subject.limits.unit,
                     };
-                    self.until = Some(Instant::now() + wait);
+                    let until = Instant::now() + wait;
+                    self.until = Some(self.until.map_or(until, |old| old.min(until)));
                 }
             }
             if *artifact == Artifact::Console {

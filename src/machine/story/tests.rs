@@ -115,6 +115,38 @@ fn an_emergency_shell_is_named_by_what_failed_before_it() {
 }
 
 #[test]
+fn a_root_that_was_never_looked_for_is_not_the_cause() {
+    // Ignition failed first; the same "does not exist" is printed on the way to the shell.
+    let text = fixture("ignition-version.console.log");
+    assert!(text.contains("/dev/disk/by-label/root does not exist"));
+    let ending = read(Console, &text).unwrap();
+    assert_eq!(ending.phase, Some(Phase::Provision));
+    assert!(
+        ending.said.contains("ignition-fetch-off"),
+        "{}",
+        ending.said
+    );
+
+    let missing = fixture("missing-root.console.log");
+    let want = "the initramfs found no root file system: /dev/disk/by-label/root does not exist";
+    assert_eq!(read(Console, &missing).unwrap().said, want);
+    let other = missing.replace("by-label/root", "by-uuid/11-22");
+    let ending = read(Console, &other).unwrap();
+    assert!(
+        ending
+            .said
+            .ends_with("/dev/disk/by-uuid/11-22 does not exist"),
+        "{}",
+        ending.said
+    );
+    assert_eq!(ending.phase, Some(Phase::Boot));
+    let hooks = missing
+        .lines()
+        .take_while(|line| !line.contains("Could not boot"));
+    assert_eq!(read(Console, &hooks.collect::<Vec<_>>().join("\n")), None);
+}
+
+#[test]
 fn the_failure_journal_explains_what_the_console_only_shows() {
     let console = fixture("ignition-failed-group.console.log");
     let channel = fixture("ignition-failed-group.journal.json.gz");
@@ -169,6 +201,15 @@ fn panics_and_missing_roots() {
                 "dracut-initqueue",
                 300,
                 "dracut-initqueue.service",
+                "Warning: Could not boot.",
+            ),
+        ),
+        (
+            Ignition,
+            &journal(
+                "dracut-emergency",
+                301,
+                "dracut-emergency.service",
                 "Warning: /dev/disk/by-label/rootfs does not exist",
             ),
         ),
@@ -185,9 +226,9 @@ fn panics_and_missing_roots() {
     .unwrap();
     assert_eq!(
         ending.said,
-        "the initramfs found no root disk: /dev/disk/by-label/rootfs does not exist"
+        "the initramfs found no root file system: /dev/disk/by-label/rootfs does not exist"
     );
-    assert_eq!(ending.line.unwrap().line, 2);
+    assert_eq!(ending.line.unwrap().line, 3);
 
     let ending = told(&[
         (
@@ -280,6 +321,35 @@ fn a_needed_unit_is_named_by_its_own_last_words() {
         assert_eq!(ending.said, said);
         assert_eq!(ending.line.unwrap().line, 3);
     }
+}
+
+#[test]
+fn a_text_journal_tells_the_same() {
+    let at = "2026-11-20T11:06:33.831646+00:00 node1";
+    let lines = [
+        format!("{at} containerd[700]: time=\"x\" level=info msg=\"starting containerd\""),
+        format!(
+            "{at} (ntainerd)[701]: containerd.service: Failed at step EXEC spawning /opt/x: Exec format error"
+        ),
+        format!("{at} systemd[1]: containerd.service: Failed with result 'exit-code'."),
+        format!("{at} systemd[1]: Failed to start containerd.service - containerd under test."),
+        "[    1.000000] Kernel panic - not syncing: the second line of a message".to_owned(),
+    ];
+    let ending = read(Journal, &lines.join("\n")).unwrap();
+    assert!(ending.said.contains("Exec format error"), "{}", ending.said);
+    assert_eq!(ending.line.unwrap().line, 2);
+
+    let mount = [
+        format!(
+            "{at} mount[300]: mount: /opt/bellwether/runtime: wrong fs type, bad option, bad superblock on /dev/vdb"
+        ),
+        format!(
+            "{at} systemd[1]: opt-bellwether-runtime.mount: Mount process exited, code=exited, status=32/n/a"
+        ),
+        format!("{at} systemd[1]: Failed to mount opt-bellwether-runtime.mount - Payload runtime."),
+    ];
+    let ending = read(Journal, &mount.join("\n")).unwrap();
+    assert!(ending.said.contains("wrong fs type"), "{}", ending.said);
 }
 
 #[test]
