@@ -323,6 +323,16 @@ pub fn kill_group(pid: u32) {
     }
 }
 
+/// Becomes the shell command `line`: the terminal, its signals and the exit status are then all that command's.
+/// Returns only when that fails.
+#[must_use]
+pub fn replace_with(line: &str) -> io::Error {
+    use std::os::unix::process::CommandExt as _;
+    std::process::Command::new("/bin/sh")
+        .args(["-c", &format!("exec {line}")])
+        .exec()
+}
+
 /// A running child with its process group; dropping it kills the whole group.
 #[derive(Debug)]
 pub struct Group(pub Child);

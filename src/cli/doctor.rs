@@ -200,7 +200,7 @@ fn kvm(host: &Host) -> Check {
 
 fn namespaces(host: &Host) -> Check {
     const NAME: &str = "user namespaces";
-    const PURPOSE: &str = "make node images without root";
+    const PURPOSE: &str = "makes node images without root";
     if host.root {
         return check(NAME, PURPOSE, "not needed: this is root");
     }
@@ -251,19 +251,17 @@ fn page(checks: &[Check], root: bool) -> String {
             State::Warn => "! warn",
             State::Fail => "✗ fail",
         };
-        out.push_str(&format!(
-            "{word}  {:<width$}  {}\n",
-            check.name, check.found
-        ));
-        if check.state != State::Ok {
-            out.push_str(&format!(
-                "{:>width$}  it {}\n",
-                "",
-                check.purpose,
-                width = width + 8
-            ));
-        }
-        if let Some(mend) = &check.mend {
+        let found = shorten(&check.found);
+        let (purpose, name) = (&check.purpose, &check.name);
+        out.push_str(&match (check.state, check.package) {
+            (State::Ok, _) => format!("{word}  {name:<width$}  {found}\n"),
+            (_, Some(package)) => {
+                format!("{word}  {name:<width$}  {found}; {purpose} (package {package})\n")
+            }
+            (_, None) => format!("{word}  {name:<width$}  {found}; {purpose}\n"),
+        });
+        // A package is mended with all others, in one line below.
+        if let (Some(mend), None) = (&check.mend, check.package) {
             out.push_str(&format!(
                 "{:>width$}  mend: {mend}\n",
                 "",
@@ -287,6 +285,14 @@ fn page(checks: &[Check], root: bool) -> String {
         ));
     }
     out
+}
+
+/// Some programs tell their life when asked for their version.
+fn shorten(found: &str) -> String {
+    match found.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", &found[..at]),
+        None => found.to_owned(),
+    }
 }
 
 #[cfg(test)]

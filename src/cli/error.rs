@@ -74,6 +74,12 @@ pub enum CliError {
         /// The lanes it has, or those that fit.
         lanes: Vec<LaneId>,
     },
+    /// The lane's machine is gone.
+    #[error("the machine of lane {lane} does not run")]
+    NoMachine {
+        /// The lane.
+        lane: LaneId,
+    },
     /// The lane has no such spec.
     #[error("lane {lane} has no one spec that fits `{text}`")]
     NoSpec {
@@ -106,6 +112,9 @@ impl CliError {
                 let names: Vec<_> = lanes.iter().map(LaneId::as_str).collect();
                 vec![format!("one of: {}", names.join(", "))]
             }
+            Self::NoMachine { .. } => {
+                vec!["`bellwether run … --keep` leaves machines up after a run".to_owned()]
+            }
             Self::NoSpec { fits, .. } if fits.is_empty() => {
                 vec![
                     "give the handle that `bellwether show` prints, or a part of the name"
@@ -136,6 +145,7 @@ impl CliError {
             | Self::NoSummary { .. }
             | Self::Form { .. }
             | Self::NoLane { .. }
+            | Self::NoMachine { .. }
             | Self::NoSpec { .. } => ExitCode::Usage,
             Self::Profile(_)
             | Self::Run(RunError::Plan(_))

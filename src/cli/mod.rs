@@ -16,6 +16,7 @@ mod run;
 mod runs;
 mod selection;
 mod show;
+mod ssh;
 mod target;
 mod tools;
 
@@ -48,6 +49,7 @@ enum Command {
     Show(show::ShowArgs),
     Report(report::ReportArgs),
     Runs(runs::RunsArgs),
+    Ssh(ssh::SshArgs),
     Cache(cache::CacheArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -85,6 +87,7 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Show(args) => show::run(args, globals),
         Command::Report(args) => report::run(args, globals).await,
         Command::Runs(args) => runs::run(&args, globals),
+        Command::Ssh(args) => ssh::run(args, globals),
         Command::Cache(args) => cache::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals).await,
     }

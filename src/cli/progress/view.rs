@@ -260,9 +260,9 @@ pub fn lane_words(lane: &LaneState, usual: &Usual, now: Timestamp) -> String {
         _ => "",
     };
     format!(
-        "{phase}{suite} {}{}",
-        timed(since, now, usually),
-        specs(lane)
+        "{phase}{suite}{}  {}",
+        specs(lane),
+        timed(since, now, usually)
     )
 }
 
@@ -275,7 +275,7 @@ fn specs(lane: &LaneState) -> String {
         n => format!(", {n} failed"),
     };
     format!(
-        "  {}/{} specs{failed}",
+        " {}/{} specs{failed}",
         lane.finished.len(),
         lane.planned.len()
     )
