@@ -1,6 +1,12 @@
 //! Real builds from the module proxy. They take minutes and the network, so they run only where
 //! `BELLWETHER_REAL=1` asks for them; `BELLWETHER_CACHE` names the cache to fill.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test: what fails here fails it, and what it built is for people to see"
+)]
+
 use std::time::Duration;
 
 use bellwether::{
@@ -56,7 +62,7 @@ async fn built(name: &str, recipe: Recipe, module: &str, version: &str) -> Utf8P
         first.entry.folder, first.fresh
     );
     assert!(
-        scratch.read_dir_utf8().unwrap().next().is_none(),
+        scratch.read_dir_utf8().map_or(0, Iterator::count) == 0,
         "scratch folders are removed"
     );
     first.entry.folder
@@ -69,6 +75,31 @@ async fn says(program: &Utf8Path, argument: &str) -> String {
         .await
         .unwrap();
     output.text() + &output.stderr
+}
+
+#[tokio::test]
+async fn latest_is_a_release_and_a_version_that_is_not_there_is_missing() {
+    if wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let resolve = async |version: &str| {
+            let kind = SourceKind::GoModule {
+                module: "github.com/opencontainers/runc".to_owned(),
+                version: version.to_owned(),
+            };
+            source::resolve(&kind, None, None, "runc", root).await
+        };
+        let latest = resolve("latest").await.unwrap();
+        println!("latest runc: {} of {:?}", latest.version, latest.date);
+        assert!(!latest.version.contains('-') && latest.date.is_some());
+        assert!(latest.identity().starts_with("h1:"));
+        let error = resolve("v99.0.0").await.unwrap_err();
+        println!("{error}");
+        assert_eq!(error.trouble, source::Trouble::Missing);
+        let error = resolve("nosuchbranch").await.unwrap_err();
+        println!("{error}");
+        assert_eq!(error.trouble, source::Trouble::Missing);
+    }
 }
 
 #[tokio::test]

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::{BuildError, cache::Cache, goarch, layer::Layer, make::Log, oci::LayerFile};
 use crate::{
     model::{Digest, DigestBuilder},
-    process::{self, quote},
+    process,
 };
 
 /// Raised when what is taken out of the packages changes.
 const VERSION: u32 = 1;
 const SUITE: &str = "trixie";
+/// The rootfs' list of its packages; not part of the layer.
+const PACKAGES: &str = "packages.txt";
 
 /// A base layer in the cache.
 #[derive(Clone, Debug)]
@@ -72,35 +74,36 @@ async fn make(
 ) -> Result<(), BuildError> {
     fs::create_dir_all(&work)?;
     let rootfs = work.join("rootfs.tar");
-    let list = work.join("packages.txt");
-    // The hook runs while the packages' files are still in apt's cache; their names hold their versions.
-    let hook = format!(
-        "ls -1 \"$1\"/var/cache/apt/archives > {}",
-        quote(list.as_str())
-    );
+    // The hook runs while the packages' files are still in apt's cache; their names hold their versions. Without
+    // root it runs as another user, who can write into the rootfs alone.
+    let hook = format!("ls -1 \"$1\"/var/cache/apt/archives > \"$1\"/{PACKAGES}");
     let call = process::call("mmdebstrap")
         .args(["--variant=extract", "--format=tar"])
         .arg(format!("--extract-hook={hook}"))
         .arg(format!("--include={}", packages.join(",")))
         .args([SUITE, rootfs.as_str()])
-        .env("TMPDIR", work.as_str())
         .env("LC_ALL", "C");
+    // Without root mmdebstrap works as another user, who may not reach our scratch folder.
+    let call = if rustix::process::geteuid().is_root() {
+        call.env("TMPDIR", work.as_str())
+    } else {
+        call
+    };
     log.call(call).await?;
-    let log_packages = packages_of(&fs::read_to_string(&list)?);
-    let out_ = out.clone();
-    let packed = tokio::task::spawn_blocking(move || pack(&rootfs, &out_)).await;
-    let layer = packed.map_err(|e| BuildError::Host(e.to_string()))??;
+    let target = out.clone();
+    let packed = tokio::task::spawn_blocking(move || pack(&rootfs, &target)).await;
+    let (layer, packages) = packed.map_err(|e| BuildError::Host(e.to_string()))??;
     let stored = Stored {
         digest: layer.digest,
         size: layer.size,
-        packages: log_packages,
+        packages,
     };
     let text = serde_json::to_vec_pretty(&stored).map_err(std::io::Error::from)?;
     fs::write(out.join("base.json"), text)?;
     Ok(fs::remove_dir_all(work)?)
 }
 
-fn pack(rootfs: &Utf8Path, out: &Utf8Path) -> Result<LayerFile, BuildError> {
+fn pack(rootfs: &Utf8Path, out: &Utf8Path) -> Result<(LayerFile, Vec<String>), BuildError> {
     let mut layer = Layer::default();
     layer.take_tar(rootfs, kept)?;
     let mut certificates = Layer::default();
@@ -132,7 +135,10 @@ fn pack(rootfs: &Utf8Path, out: &Utf8Path) -> Result<LayerFile, BuildError> {
     let path = out.join("busybox");
     fs::write(&path, bytes)?;
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    Ok(layer.write_file(&out.join("layer.tar"))?)
+    let mut list = Layer::default();
+    list.take_tar(rootfs, |path| path == PACKAGES)?;
+    let packages = packages_of(&String::from_utf8_lossy(&list.contents()?));
+    Ok((layer.write_file(&out.join("layer.tar"))?, packages))
 }
 
 /// Whether a container could need this file.
@@ -181,7 +187,7 @@ fn kept(path: &str) -> bool {
     let unneeded = path.contains("/gconv/")
         || path.contains("/perl-base/")
         || path.starts_with("usr/bin/perl");
-    !unneeded && !LEFT_OUT.iter().any(|folder| below(folder))
+    path != PACKAGES && !unneeded && !LEFT_OUT.iter().any(|folder| below(folder))
 }
 
 /// `curl 8.14.1-2` of `curl_8.14.1-2_amd64.deb`.

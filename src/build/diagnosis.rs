@@ -118,6 +118,13 @@ fn judge(line: &str) -> Option<Hit> {
             ..Hit::new(Rank::Decisive, Origin::Host)
         });
     }
+    if DEBIAN.is_match(line) {
+        let hint = "check the network and the Debian archive that mmdebstrap uses".to_owned();
+        return Some(Hit {
+            hint: Some(hint),
+            ..Hit::new(Rank::Decisive, Origin::Host)
+        });
+    }
     if line.contains("warning:") {
         return None;
     }
@@ -181,7 +188,6 @@ fn shorten(text: &str) -> String {
 
 macro_rules! rule {
     ($name:ident, $pattern:expr) => {
-        #[expect(clippy::unwrap_used, reason = "a constant pattern; a test runs each")]
         static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($pattern).unwrap());
     };
 }
@@ -224,6 +230,8 @@ rule!(
     NETWORK,
     r#"dial tcp|Get "https?://|reading https?://|disabled by GOPROXY=off|^error: failed to (download|get) "#
 );
+// apt and mmdebstrap; klog's errors have a date after the letter.
+rule!(DEBIAN, r"^E: \S");
 rule!(
     SUMMARY,
     r"^make(\[\d+\])?: \*\*\* |^collect2: error|^\S+/link: running |^error: |^(ERROR|FATAL|Error|fatal error): |^FAIL\b|^!!! "

@@ -11,6 +11,10 @@ use fs_err as fs;
 use git2::{Oid, Repository};
 use rustix::fs::{FlockOperation, flock};
 
+mod refusal;
+
+use refusal::{classify, last_words};
+
 use super::{
     error::{SourceError, Subject, Trouble},
     reference::{Reference, is_abbreviated},
@@ -450,52 +454,6 @@ fn kept(commit: &str) -> String {
 
 fn short(commit: &str) -> &str {
     commit.get(..9).unwrap_or(commit)
-}
-
-/// The line in which git says what is wrong: the first `fatal:` or `error:`, else the last line.
-fn last_words(stderr: &str) -> String {
-    let lines = || {
-        stderr
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-    };
-    let said = lines()
-        .find(|l| l.starts_with("fatal:") || l.starts_with("error:") || l.starts_with("ssh:"));
-    let said = said.or_else(|| lines().next_back());
-    said.unwrap_or("git said nothing").to_owned()
-}
-
-fn classify(stderr: &str, local: bool) -> (Trouble, &'static str) {
-    let says = |text: &str| stderr.contains(text);
-    if says("couldn't find remote ref") || says("not our ref") || says("unadvertised object") {
-        (Trouble::Missing, "look at its refs with `git ls-remote`")
-    } else if says("dubious ownership") {
-        (
-            Trouble::Usage,
-            "git refuses a folder of another user: git config --global --add safe.directory FOLDER",
-        )
-    } else if says("No space left on device") || says("Disk quota exceeded") {
-        (
-            Trouble::Host,
-            "free some disk space; `bellwether cache prune` helps",
-        )
-    } else if local && (says("does not appear to be a git repository") || says("does not exist")) {
-        (Trouble::Missing, "give the folder of a git repository")
-    } else if says("Repository not found")
-        || says("could not read Username")
-        || says("Authentication failed")
-    {
-        (
-            Trouble::Missing,
-            "check the URL; if the repository is private, set up a credential helper",
-        )
-    } else {
-        (
-            Trouble::Unreachable,
-            "check the network and the URL; an exact commit that is in the mirror already works offline",
-        )
-    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,9 @@ fn what_is_wrong_with_the_host_does_not_blame_the_code() {
     let (_, text, origin) = found(log!("go-too-old"));
     assert_eq!(origin, Origin::Host);
     assert!(text.contains("requires go >= 1.99"), "{text}");
+    let (line, text, origin) = found(log!("mmdebstrap"));
+    assert_eq!((line, origin), (12, Origin::Host), "{text}");
+    assert!(text.ends_with("(111: Connection refused)"), "{text}");
     for line in [
         "write /scratch/out: no space left on device",
         "k8s.io/api/core/v1: /usr/local/go/pkg/tool/linux_amd64/compile: signal: killed",
@@ -124,6 +127,7 @@ fn near_misses_are_not_errors() {
         "make: Entering directory '/src/error'",
         "/usr/bin/ld: warning: x.o: missing .note.GNU-stack section",
         "there were 0 errors",
+        "E1120 13:00:00.000000 1 test.go:1] an error of the suite's own",
         "",
     ] {
         assert_eq!(first_error(line, 0), None, "{line}");

@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use super::{Image, Layer};
 use crate::build::oci::Config;
 
-/// What agnhost's and ipc-utils' images have beside their own programs.
+/// What agnhost's image has beside its own program.
 pub(super) const TOOLS: [&str; 13] = [
     "base-files",
     "bash",
@@ -23,11 +23,13 @@ pub(super) const TOOLS: [&str; 13] = [
     "netcat-openbsd",
     "util-linux",
 ];
+/// What ipc-utils' image has.
+pub(super) const IPC: [&str; 4] = ["base-files", "busybox-static", "dash", "util-linux"];
 /// What nginx's image has.
 pub(super) const NGINX: [&str; 4] = ["base-files", "busybox-static", "dash", "nginx"];
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Where agnhost's image has busybox: behind everything else on PATH, so that the real tools win.
+/// Where the images of Debian packages have busybox's names: behind everything else on PATH, so that the real tools win.
 const FALLBACK: &str = "/opt/busybox";
 
 /// How each image's containers start.
@@ -45,22 +47,20 @@ pub(super) fn config(image: Image) -> Config {
         entrypoint: list(entrypoint),
         command: list(command),
         environment: vec![match image {
-            Image::Agnhost => format!("{PATH}:{FALLBACK}"),
+            Image::Agnhost | Image::IpcUtils => format!("{PATH}:{FALLBACK}"),
             _ => PATH.to_owned(),
         }],
         user: user.to_owned(),
     }
 }
 
-/// On top of [`TOOLS`]: the binary, its second name, a busybox for all that is not there, and the users that
-/// specs expect.
+/// On top of [`TOOLS`]: the binary, its second name, and the users that specs expect.
 pub(super) fn agnhost(
     binary: &Utf8Path,
     files: &Utf8Path,
-    busybox: &Utf8Path,
     applets: &[String],
 ) -> io::Result<Layer> {
-    let mut layer = Layer::default();
+    let mut layer = fallback(applets);
     layer.file("agnhost", 0o755, binary)?;
     layer.link("agnhost-2", "agnhost");
     layer.folder("uploads", 0o755);
@@ -68,14 +68,6 @@ pub(super) fn agnhost(
         let file = files.join("porter").join(name);
         if file.exists() {
             layer.file(name, 0o644, &file)?;
-        }
-    }
-    let fallback = FALLBACK.trim_start_matches('/');
-    layer.file(&format!("{fallback}/busybox"), 0o755, busybox)?;
-    for applet in applets {
-        let name = applet.rsplit('/').next().unwrap_or(applet);
-        if name != "busybox" && !name.is_empty() {
-            layer.link(&format!("{fallback}/{name}"), "busybox");
         }
     }
     layer.link("usr/local/bin/iperf", "/usr/bin/iperf");
@@ -90,6 +82,28 @@ pub(super) fn agnhost(
          group-defined-in-image:x:50000:user-defined-in-image\n",
     );
     Ok(layer)
+}
+
+/// On top of [`IPC`].
+pub(super) fn ipc_utils(applets: &[String]) -> Layer {
+    let mut layer = fallback(applets);
+    users(&mut layer, "");
+    layer
+}
+
+/// A busybox link for each of its names, in a folder of their own.
+fn fallback(applets: &[String]) -> Layer {
+    let mut layer = Layer::default();
+    for applet in applets {
+        let name = applet.rsplit('/').next().unwrap_or(applet);
+        if name != "busybox" && !name.is_empty() {
+            layer.link(
+                &format!("{}/{name}", FALLBACK.trim_start_matches('/')),
+                "/usr/bin/busybox",
+            );
+        }
+    }
+    layer
 }
 
 /// A whole image: busybox with a link for each of its names.

@@ -191,13 +191,14 @@ impl Maker<'_> {
                 let files = self.parts.files.join("test/images/agnhost");
                 (
                     Some(base.layer),
-                    contents::agnhost(binary, &files, &base.busybox, &applets)?,
+                    contents::agnhost(binary, &files, &applets)?,
                 )
             }
-            Image::IpcUtils => (
-                Some(self.base("tools", &contents::TOOLS).await?.layer),
-                Layer::default(),
-            ),
+            Image::IpcUtils => {
+                let base = self.base("ipc", &contents::IPC).await?;
+                let applets = self.applets(&base).await?;
+                (Some(base.layer), contents::ipc_utils(&applets))
+            }
             Image::Nginx => (
                 Some(self.base("nginx", &contents::NGINX).await?.layer),
                 contents::nginx(),

@@ -406,23 +406,3 @@ async fn the_trees_own_go_version_is_found() {
         Some("1.26.5")
     );
 }
-
-#[test]
-fn gits_own_words_are_shown_and_classified() {
-    let (trouble, _) = classify(
-        "fatal: unable to access 'https://x/': Could not resolve host: x\n",
-        false,
-    );
-    assert_eq!(trouble, Trouble::Unreachable);
-    let (trouble, _) = classify("fatal: couldn't find remote ref refs/pull/9/head\n", false);
-    assert_eq!(trouble, Trouble::Missing);
-    let (trouble, _) = classify(
-        "remote: Repository not found.\nfatal: repository 'https://x/' not found\n",
-        false,
-    );
-    assert_eq!(trouble, Trouble::Missing);
-    let words = last_words(
-        "warning: x\nfatal: unable to access 'u': timed out\nPlease make sure you have the correct access rights\n",
-    );
-    assert_eq!(words, "fatal: unable to access 'u': timed out");
-}
