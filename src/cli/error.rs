@@ -164,7 +164,11 @@ impl CliError {
     /// Prints it with its hints; its exit status.
     #[must_use]
     pub fn report(&self, printer: &Printer) -> std::process::ExitCode {
-        printer.error(&self.to_string(), &self.hints());
+        match self {
+            // They show themselves, each with its place and its own hint.
+            Self::Profile(errors) => printer.say(&errors.render(printer.stderr_colour)),
+            _ => printer.error(&self.to_string(), &self.hints()),
+        }
         std::process::ExitCode::from(self.exit().code())
     }
 }

@@ -10,6 +10,7 @@ mod globals;
 mod host;
 mod plan;
 mod printer;
+mod profile;
 pub mod progress;
 mod report;
 mod run;
@@ -50,6 +51,7 @@ enum Command {
     Report(report::ReportArgs),
     Runs(runs::RunsArgs),
     Ssh(ssh::SshArgs),
+    Profile(profile::ProfileArgs),
     Cache(cache::CacheArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -88,6 +90,7 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Report(args) => report::run(args, globals).await,
         Command::Runs(args) => runs::run(&args, globals),
         Command::Ssh(args) => ssh::run(args, globals),
+        Command::Profile(args) => profile::run(args, globals),
         Command::Cache(args) => cache::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals).await,
     }

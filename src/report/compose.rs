@@ -178,6 +178,11 @@ fn lane(summary: &RunSummary, found: &Found, index: usize, cell: &CellSummary) -
         attempts: cell.attempts,
         folder: file_link(&format!("{}/", here.folder)),
         cause,
+        common: here
+            .causes
+            .common
+            .as_ref()
+            .map(|cause| cause_view(cause, &here.common)),
         disagreements: cell.disagreements.clone(),
         phases: lane_phases(cell, found, summary),
         processes: processes(cell),
@@ -212,14 +217,20 @@ fn counts(counts: LaneCounts) -> Counts {
     }
 }
 
-fn cause_view(cause: &Cause, excerpts: &[Option<Excerpt>]) -> CauseView {
+/// What the verdict says of it, beside its words.
+fn judged(cause: &Cause) -> Vec<Fact> {
     let mut facts = vec![
-        fact("phase", cause.phase.name()),
         fact("kind", cause.class.name()),
         fact("acts", cause.blame.name()),
         fact("confidence", cause.confidence.name()),
     ];
     facts.extend(cause.rule.as_ref().map(|rule| fact("rule", rule)));
+    facts
+}
+
+fn cause_view(cause: &Cause, excerpts: &[Option<Excerpt>]) -> CauseView {
+    let mut facts = vec![fact("phase", cause.phase.name())];
+    facts.extend(judged(cause));
     let evidence = cause
         .evidence
         .iter()
@@ -266,6 +277,10 @@ fn failure(
         .candidates
         .iter()
         .find(|candidate| candidate.pairing == cell.lane.pairing);
+    let cause = found.lanes.get(&cell.lane.id).and_then(|lane| {
+        let cause = lane.causes.specs.iter().find(|c| c.spec == spec.name)?;
+        Some(&cause.cause)
+    });
     let elsewhere = summary.cells.iter().filter_map(|other| {
         let same = other.specs.iter().find(|s| s.name == spec.name)?;
         (other.lane.id != cell.lane.id).then(|| fact(other.lane.id.as_str(), same.outcome.name()))
@@ -287,6 +302,8 @@ fn failure(
             .as_deref()
             .and_then(|place| code_link(place, candidate)),
         location,
+        judged: cause.map_or(Vec::new(), judged),
+        hint: cause.and_then(|cause| cause.hint.clone()),
         excerpt: found
             .lanes
             .get(&cell.lane.id)

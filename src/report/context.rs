@@ -143,6 +143,8 @@ pub struct LaneView {
     pub folder: String,
     /// Why it stopped.
     pub cause: Option<CauseView>,
+    /// The one cause that its failed specs share, if it is not their own assertion.
+    pub common: Option<CauseView>,
     /// What does not agree.
     pub disagreements: Vec<String>,
     /// The phases of the last attempt.
@@ -368,6 +370,10 @@ pub struct FailureView {
     pub location: Option<String>,
     /// Where that can be read.
     pub code: Option<String>,
+    /// Kind, who acts, confidence, rule: where the verdict says so.
+    pub judged: Vec<Fact>,
+    /// What to do next.
+    pub hint: Option<String>,
     /// The log around it.
     pub excerpt: Option<Excerpt>,
     /// How the same spec went elsewhere in the run: lane and outcome.

@@ -13,9 +13,14 @@ use super::{
 };
 use crate::{
     evidence::{EvidenceDir, RunDirError},
-    model::{CellOutcome, CellSummary, Event, EvidenceLine, Failure, LaneId, RunSummary, SpecName},
+    model::{
+        Cause, CellOutcome, CellSummary, Event, EvidenceLine, Failure, LaneId, RunSummary, SpecName,
+    },
+    verdict::LaneCauses,
 };
 
+/// Why an attempt's specs failed, in its folder.
+const CAUSES: &str = "causes.json";
 /// Logs above this are not read for excerpts; the link to the file remains.
 const LARGEST_LOG: u64 = 256 << 20;
 /// Excerpts of spec failures for one lane; a lane in which everything fails says the same again and again.
@@ -43,6 +48,10 @@ pub struct FoundLane {
     pub cause: Vec<Option<Excerpt>>,
     /// By failed spec, the log around its failure.
     pub specs: BTreeMap<SpecName, Excerpt>,
+    /// Why its specs failed, as far as the verdict says.
+    pub causes: LaneCauses,
+    /// For each line of evidence of the cause that its failed specs share, its surroundings.
+    pub common: Vec<Option<Excerpt>>,
 }
 
 /// The page's context, with what the run directory holds.
@@ -77,8 +86,21 @@ fn lane(run_dir: &EvidenceDir, cell: &CellSummary) -> Result<FoundLane, RunDirEr
         attempt: attempt.path(),
         read: BTreeMap::new(),
     };
+    let causes: LaneCauses = if attempt.file(CAUSES).exists() {
+        attempt.read_json(CAUSES)?
+    } else {
+        LaneCauses::default()
+    };
+    let mut excerpts = |cause: &Cause| {
+        cause
+            .evidence
+            .iter()
+            .map(|line| logs.at(line))
+            .collect::<Vec<_>>()
+    };
+    let common = causes.common.as_ref().map_or(Vec::new(), &mut excerpts);
     let cause = match &cell.outcome {
-        CellOutcome::Stopped { cause } => cause.evidence.iter().map(|line| logs.at(line)).collect(),
+        CellOutcome::Stopped { cause } => excerpts(cause),
         _ => Vec::new(),
     };
     let specs = failures(cell)
@@ -97,6 +119,8 @@ fn lane(run_dir: &EvidenceDir, cell: &CellSummary) -> Result<FoundLane, RunDirEr
         files,
         cause,
         specs,
+        causes,
+        common,
     })
 }
 
@@ -131,7 +155,7 @@ impl Logs<'_> {
         })
     }
 
-    /// Evidence names its file relative to the attempt's folder or to a step's.
+    /// Evidence names its file relative to the attempt's folder, or a step's log to the run's.
     fn at(&mut self, evidence: &EvidenceLine) -> Option<Excerpt> {
         // A path out of the run directory is not ours to show.
         let inside = evidence
@@ -141,8 +165,7 @@ impl Logs<'_> {
         if !inside {
             return None;
         }
-        let mut folders = vec![self.attempt.to_owned(), self.root.to_owned()];
-        folders.extend(subfolders(&self.root.join("steps")));
+        let folders = [self.attempt.to_owned(), self.root.to_owned()];
         folders.into_iter().find_map(|folder| {
             let excerpt = self.excerpt(&folder.join(&evidence.file), evidence.line)?;
             // The same file name in another folder is another log.
@@ -165,19 +188,6 @@ impl Logs<'_> {
 
 fn relative(root: &Utf8Path, path: &Utf8Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string()
-}
-
-fn subfolders(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut folders: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| Utf8PathBuf::from_path_buf(entry.path()).ok())
-        .filter(|path| path.is_dir())
-        .collect();
-    folders.sort();
-    folders
 }
 
 /// Two levels are enough: an attempt's files and those of the suite's own folder.

@@ -81,7 +81,7 @@ pub fn build_failed() -> RunSummary {
         confidence: Confidence::Likely,
         summary: "kubernetes v1.36.3 does not compile".to_owned(),
         evidence: vec![EvidenceLine {
-            file: "build.log".into(),
+            file: "steps/build.kubernetes.releases.log".into(),
             line: 211,
             text: "pkg/kubelet/kubelet.go:2913:6: undefined: handleProbeSync".to_owned(),
         }],

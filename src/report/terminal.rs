@@ -10,7 +10,9 @@ use super::{
     grid::split_tags,
     words::{self, Look},
 };
-use crate::model::{Candidate, Cause, CellOutcome, CellSummary, Role, RunSummary, SpecResult};
+use crate::model::{
+    Candidate, Cause, CellOutcome, CellSummary, EvidenceLine, Role, RunSummary, SpecResult,
+};
 
 /// How the summary is shown.
 #[derive(Clone, Debug)]
@@ -310,12 +312,20 @@ fn stopped(page: &mut Page, cell: &CellSummary, cause: &Cause) {
         &format!("{} ({}, {})", cause.blame, cause.confidence, cause.class),
     );
     for line in &cause.evidence {
-        page.item(2, "seen", &format!("{}:{}", line.file, line.line));
+        page.item(2, "seen", &place(cell, line));
         page.text(11, &line.text);
     }
-    page.item(2, "files", &folder(cell));
     if let Some(hint) = &cause.hint {
         page.item(2, "do", hint);
+    }
+}
+
+/// Where the line is within the run directory: in the last attempt's folder, or among the steps' logs.
+fn place(cell: &CellSummary, line: &EvidenceLine) -> String {
+    if cell.attempts == 0 || line.file.starts_with("steps") {
+        format!("{}:{}", line.file, line.line)
+    } else {
+        format!("{}{}:{}", folder(cell), line.file, line.line)
     }
 }
 
