@@ -8,12 +8,17 @@ use super::{
     Ending, MachineError, MachineSpec, Progress, entry::Artifact, qemu::QemuMachine,
     story::boot_phase,
 };
-use crate::model::{Phase, StopKind};
+use crate::{
+    model::{Phase, StopKind},
+    process::ProcessError,
+};
 
 /// How often the guest is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often what is waited for is said again.
 const SAY: Duration = Duration::from_secs(5);
+/// So many refusals of the key are no accident of a server that is just starting.
+const REFUSALS: u32 = 5;
 
 /// Where the first boot is, as the guest's systemd sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,6 +114,7 @@ pub async fn wait(
             tokio::time::sleep(LOOK).await;
         }
         wait.provision();
+        let mut refused = 0;
         loop {
             let state = wait.look().await;
             match state {
@@ -120,8 +126,12 @@ pub async fn wait(
                     wait.say(&state.shown());
                 }
                 Err(error) => {
-                    let words = format!("ssh: {error}");
+                    let words = format!("ssh: {}", brief(&error));
                     note(&words);
+                    refused += u32::from(words.contains("Permission denied"));
+                    if refused >= REFUSALS {
+                        return Err(MachineError::Ended(locked_out(machine, &words)));
+                    }
                     wait.say(&words);
                     tokio::time::sleep(LOOK).await;
                 }
@@ -157,6 +167,35 @@ fn late(machine: &QemuMachine, limit: Duration, last: &str) -> Ending {
         ),
         line: story.newest(|entry| !entry.message.is_empty()),
     })
+}
+
+/// What `ssh` said, without its long command line.
+fn brief(error: &MachineError) -> String {
+    match error {
+        MachineError::Process(ProcessError::Failed { stderr, status, .. }) => {
+            let line = stderr.lines().rev().find(|line| !line.trim().is_empty());
+            line.unwrap_or(status).trim().to_owned()
+        }
+        MachineError::Process(ProcessError::Deadline { limit, .. }) => {
+            format!("no answer within {} s", limit.as_secs())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The guest's ssh server is there and does not know the key.
+fn locked_out(machine: &QemuMachine, words: &str) -> Ending {
+    Ending {
+        kind: StopKind::Failed,
+        phase: Some(Phase::Provision),
+        said: format!(
+            "the guest refuses bellwether's key ({words}); the Ignition config was not applied, or the image's \
+             sshd does not read ~/.ssh/authorized_keys.d/ignition"
+        ),
+        line: machine
+            .watched
+            .with(|story| story.newest(|entry| entry.sender.starts_with("sshd"))),
+    }
 }
 
 /// A failed unit that the node needs ends it; others are only said.
