@@ -545,3 +545,47 @@ async fn a_missing_payload_is_named() {
     };
     assert!(ending.said.contains("virtio-runtime"), "{}", ending.said);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_of_the_host_is_named() {
+    let Some(world) = World::new("a_full_disk_of_the_host").await else {
+        return;
+    };
+    let Ok(small) = std::env::var("BELLWETHER_REAL_SMALL") else {
+        println!("not run; set BELLWETHER_REAL_SMALL to a folder on a file system of about 16 MiB");
+        return;
+    };
+    let folder = tempfile::tempdir_in(small).unwrap();
+    let mut spec = world.spec(world.ignition("", ""));
+    spec.folder = Utf8PathBuf::try_from(folder.path().join("attempt")).unwrap();
+    let Err(MachineError::Ended(ending)) = start(&world, &spec).await.map(drop) else {
+        panic!("the machine must end");
+    };
+    assert!(
+        ending.said.starts_with("the host's disk is full"),
+        "{}",
+        ending.said
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_guest_does_not_know_is_named() {
+    let Some(world) = World::new("a_key_that_the_guest").await else {
+        return;
+    };
+    let mut stranger = world.ignition("", "");
+    stranger = stranger.replace(
+        &world.key,
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEALOImcw9FjOpkzBlzfNWMnS6WRQxvqPEsKEdgFUQ8C x",
+    );
+    let spec = world.spec(stranger);
+    let Err(MachineError::Ended(ending)) = start(&world, &spec).await.map(drop) else {
+        panic!("the machine must end");
+    };
+    assert_eq!(ending.phase, Some(Phase::Provision));
+    assert!(
+        ending.said.contains("refuses bellwether's key"),
+        "{}",
+        ending.said
+    );
+}

@@ -59,14 +59,17 @@ impl Entry {
         self.sender == "kernel"
     }
 
-    /// Whether this unit's own processes said it. A text journal names no units, so the name decides there;
-    /// before a service's program runs, PID 1's child goes by the name's end, in parentheses.
+    /// Whether this unit's own processes said it. A text journal names no units, so there the sender's name
+    /// decides; PID 1's child that becomes the service goes by the program's name, in parentheses.
     #[must_use]
     pub fn is_of(&self, unit: &str) -> bool {
         let (stem, kind) = unit.rsplit_once('.').unwrap_or((unit, ""));
-        let name = self.sender.trim_matches(['(', ')']);
-        let child = self.sender.starts_with('(') && name.len() > 3 && stem.ends_with(name);
-        let by_name = name == stem || child || (kind == "mount" && name == "mount");
+        let child = self.sender.starts_with('(')
+            && self
+                .message
+                .strip_prefix(unit)
+                .is_some_and(|rest| rest.starts_with(": "));
+        let by_name = self.sender == stem || child || (kind == "mount" && self.sender == "mount");
         !self.is_init() && (self.unit == unit || (self.unit.is_empty() && by_name))
     }
 

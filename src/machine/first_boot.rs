@@ -8,12 +8,17 @@ use super::{
     Ending, MachineError, MachineSpec, Progress, entry::Artifact, qemu::QemuMachine,
     story::boot_phase,
 };
-use crate::model::{Phase, StopKind};
+use crate::{
+    model::{EvidenceLine, Phase, StopKind},
+    process::{ProcessError, quote},
+};
 
 /// How often the guest is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often what is waited for is said again.
 const SAY: Duration = Duration::from_secs(5);
+/// So many refusals of the key are no accident of a server that is just starting.
+const REFUSALS: u32 = 5;
 
 /// Where the first boot is, as the guest's systemd sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +29,8 @@ struct State {
     waiting: Vec<String>,
     /// Units that failed.
     failed: Vec<String>,
+    /// Of the units the node needs, those that are not active, with their state.
+    missing: Vec<(String, String)>,
 }
 
 /// Looks a few times before it answers, so that few connections are needed.
@@ -38,6 +45,19 @@ systemctl list-jobs --no-legend --plain --full | while read -r id unit rest; do 
 systemctl list-units --failed --no-legend --plain --full --all | while read -r unit rest; do echo \"failed $unit\"; done
 ";
 
+/// Asks for the units that the node needs: one that starts again and again never counts as failed.
+fn script(required: &[String]) -> String {
+    let mut text = SCRIPT.to_owned();
+    for unit in required {
+        let unit = quote(unit);
+        text.push_str(&format!(
+            "state=$(systemctl is-active -- {unit})\n\
+             [ \"$state\" = active ] || echo missing {unit} \"$state\"\n"
+        ));
+    }
+    text
+}
+
 fn read_state(text: &str) -> State {
     let mut state = State::default();
     for line in text.lines() {
@@ -45,6 +65,10 @@ fn read_state(text: &str) -> State {
             Some(("system", system)) => system.trim().clone_into(&mut state.system),
             Some(("waiting", unit)) => state.waiting.push(unit.trim().to_owned()),
             Some(("failed", unit)) => state.failed.push(unit.trim().to_owned()),
+            Some(("missing", rest)) => {
+                let (unit, how) = rest.split_once(' ').unwrap_or((rest, ""));
+                state.missing.push((unit.to_owned(), how.trim().to_owned()));
+            }
             _ => {}
         }
     }
@@ -72,6 +96,7 @@ impl State {
 
 struct Wait<'a> {
     machine: &'a QemuMachine,
+    script: String,
     progress: &'a UnboundedSender<Progress>,
     start: Instant,
     provisioning: bool,
@@ -90,6 +115,7 @@ pub async fn wait(
 ) -> Result<(), MachineError> {
     let mut wait = Wait {
         machine,
+        script: script(&spec.required_units),
         progress,
         start: Instant::now(),
         provisioning: false,
@@ -109,19 +135,24 @@ pub async fn wait(
             tokio::time::sleep(LOOK).await;
         }
         wait.provision();
+        let mut refused = 0;
         loop {
             let state = wait.look().await;
             match state {
                 Ok(state) if state.is_over() => {
-                    return failed_units(machine, spec, &state, progress);
+                    return failed_units(machine, &state, progress).await;
                 }
                 Ok(state) => {
                     note(&state.shown());
                     wait.say(&state.shown());
                 }
                 Err(error) => {
-                    let words = format!("ssh: {error}");
+                    let words = format!("ssh: {}", brief(&error));
                     note(&words);
+                    refused += u32::from(words.contains("Permission denied"));
+                    if refused >= REFUSALS {
+                        return Err(MachineError::Ended(locked_out(machine, &words)));
+                    }
                     wait.say(&words);
                     tokio::time::sleep(LOOK).await;
                 }
@@ -159,42 +190,70 @@ fn late(machine: &QemuMachine, limit: Duration, last: &str) -> Ending {
     })
 }
 
-/// A failed unit that the node needs ends it; others are only said.
-fn failed_units(
+/// What `ssh` said, without its long command line.
+fn brief(error: &MachineError) -> String {
+    match error {
+        MachineError::Process(ProcessError::Failed { stderr, status, .. }) => {
+            let line = stderr.lines().rev().find(|line| !line.trim().is_empty());
+            line.unwrap_or(status).trim().to_owned()
+        }
+        MachineError::Process(ProcessError::Deadline { limit, .. }) => {
+            format!("no answer within {} s", limit.as_secs())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The guest's ssh server is there and does not know the key.
+fn locked_out(machine: &QemuMachine, words: &str) -> Ending {
+    Ending {
+        kind: StopKind::Failed,
+        phase: Some(Phase::Provision),
+        said: format!(
+            "the guest refuses bellwether's key ({words}); the Ignition config was not applied, or the image's \
+             sshd does not read ~/.ssh/authorized_keys.d/ignition"
+        ),
+        line: machine
+            .watched
+            .with(|story| story.newest(|entry| entry.sender.starts_with("sshd"))),
+    }
+}
+
+/// A unit that the node needs and does not have ends it; other failed units are only said.
+async fn failed_units(
     machine: &QemuMachine,
-    spec: &MachineSpec,
     state: &State,
     progress: &UnboundedSender<Progress>,
 ) -> Result<(), MachineError> {
-    let line = |unit: &str| machine.watched.with(|story| story.unit(unit));
+    if let Some((unit, how)) = state.missing.first() {
+        // The watch ends this wait with the unit's own words, unless the journal does not come.
+        tokio::time::sleep(machine.limits.unit + SAY).await;
+        let line = machine.watched.with(|story| story.unit(unit));
+        return Err(MachineError::Ended(Ending {
+            kind: StopKind::Alarm,
+            phase: Some(Phase::Provision),
+            said: format!("{unit} is not running ({how}){}", after(line.as_ref())),
+            line,
+        }));
+    }
     for unit in &state.failed {
-        let line = line(unit);
-        let words = line
-            .as_ref()
-            .map_or_else(String::new, |line| format!(": {}", line.text));
-        if spec.required_units.contains(unit) {
-            return Err(MachineError::Ended(Ending {
-                kind: StopKind::Alarm,
-                phase: Some(Phase::Provision),
-                said: format!("{unit} failed{words}"),
-                line,
-            }));
-        }
+        let line = machine.watched.with(|story| story.unit(unit));
         let _ = progress.send(Progress::Waiting(format!(
-            "{unit} failed, which this node can do without{words}"
+            "{unit} failed, which this node can do without{}",
+            after(line.as_ref())
         )));
     }
     Ok(())
 }
 
+fn after(line: Option<&EvidenceLine>) -> String {
+    line.map_or_else(String::new, |line| format!(": {}", line.text))
+}
+
 impl Wait<'_> {
     async fn look(&mut self) -> Result<State, MachineError> {
-        let script = SCRIPT;
-        let output = self
-            .machine
-            .ssh
-            .run(script, self.machine.limits.command)
-            .await?;
+        let limit = self.machine.limits.command;
+        let output = self.machine.ssh.run(&self.script, limit).await?;
         Ok(read_state(&output.text()))
     }
 
@@ -247,6 +306,8 @@ mod tests {
             "first boot: 2 units to start, first containerd.service, multi-user.target"
         );
         assert_eq!(state.failed, ["e2scrub_reap.service"]);
+        let state = read_state("system running\nmissing a.service activating\n");
+        assert_eq!(state.missing, [("a.service".into(), "activating".into())]);
         assert!(read_state("system degraded\n").is_over());
         assert!(!read_state("").is_over());
     }
