@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Accelerator, Candidate, Digest, DigestBuilder, Lane, LaneId, StepId},
-    profile::{Build, Profile, Recipe},
+    profile::{Build, Profile, Recipe, SandboxerBinary},
 };
 
 /// Two things that the profile asks for do not fit each other.
@@ -265,6 +265,9 @@ impl Steps<'_> {
     fn disks(&mut self, candidate: &Candidate) -> Disks {
         let (mut runtime, mut kubernetes) = (Vec::new(), Vec::new());
         for (name, build) in &self.inputs.profile.builds {
+            if !self.is_needed(name) {
+                continue;
+            }
             let step = self.build(candidate, name, build);
             match build.recipe {
                 Recipe::KubernetesNode => kubernetes.push(step),
@@ -298,6 +301,25 @@ impl Steps<'_> {
             kubernetes,
             kubernetes_build,
         }
+    }
+
+    /// Whether a build is for every lane, or for a sandboxer that has one.
+    fn is_needed(&self, build: &str) -> bool {
+        let profile = self.inputs.profile;
+        let mut users = profile
+            .sandboxers
+            .iter()
+            .filter(|sandboxer| {
+                matches!(&sandboxer.binary, SandboxerBinary::Build { build: of, .. } if of == build)
+            })
+            .peekable();
+        users.peek().is_none()
+            || users.any(|user| {
+                profile
+                    .suites
+                    .iter()
+                    .any(|suite| suite.sandboxers.contains(&user.name))
+            })
     }
 
     fn build(&mut self, candidate: &Candidate, name: &str, build: &Build) -> StepId {

@@ -202,9 +202,8 @@ impl Apply<'_> {
             return;
         }
         let keep = |wanted: &[String], name: &String| wanted.is_empty() || wanted.contains(name);
-        profile
-            .sandboxers
-            .retain(|sandboxer| keep(&overrides.sandboxers, &sandboxer.name));
+        // Sandboxers stay, though no suite may be left for them: their packages are part of the node image, and a
+        // narrowed run must run on the same one.
         profile
             .nodes
             .retain(|node| keep(&overrides.nodes, &node.name));
