@@ -136,10 +136,7 @@ pattern!(
     r"^(?:[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\S+) \S+ (?P<by>[^\s\[\]:]+)(?:\[\d+\])?: "
 );
 pattern!(KERNEL, r"^\[ *\d+\.\d+\] (?:(?P<by>[a-z-]+)\[\d+\]: )?");
-pattern!(
-    COLOUR,
-    r"\x1b(?:\[[0-9;:?]*[A-Za-z]|\][^\x07]*\x07)|\x1b?\[!p\]104\[\?7h"
-);
+pattern!(COLOUR, r"\x1b(?:\[[0-9;:?!]*[A-Za-z]|\][^\x07\x1b]*\x07?)");
 pattern!(KLOG, r"^[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)");
 pattern!(LOGRUS, r#"time="(\d{4}-\d\d-\d\dT[0-9:.]+Z)""#);
 pattern!(MONTH, r"^([A-Z][a-z]{2}) ([ 0-9]\d) (\d\d):(\d\d):(\d\d)");
@@ -247,7 +244,7 @@ fn text_of(value: &serde_json::Value) -> Option<String> {
 
 fn plain(raw: &str) -> Cow<'_, str> {
     match COLOUR.as_ref() {
-        Some(colour) if raw.contains(['\x1b', '\r']) || raw.contains("[!p]104") => {
+        Some(colour) if raw.contains(['\x1b', '\r']) => {
             Cow::Owned(colour.replace_all(raw, "").replace('\r', ""))
         }
         _ => Cow::Borrowed(raw),
