@@ -345,6 +345,16 @@ mod tests {
         assert_eq!(file.lines().next_back().unwrap().raw, "z");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_line_can_be_read(raw in r#"(\{"MESSAGE":|\[ *[0-9.]*\] |Nov 20 11:06:33 é |E1399 99:99:99|\x1b\[)?\PC{0,40}"#) {
+            let line = Line { number: 1, raw: &raw };
+            proptest::prop_assert!(line.said().message.len() <= raw.len());
+            let _ = line.at(2026);
+            proptest::prop_assert_eq!(line.evidence(Utf8Path::new("x")).line, 1);
+        }
+    }
+
     #[test]
     fn shortening_keeps_characters_whole() {
         assert_eq!(shorten("äöü", 2), "äö…");

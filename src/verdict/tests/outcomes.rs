@@ -275,7 +275,10 @@ fn exit_codes_by_blame_and_in_their_order() {
         ..missed.clone()
     };
     let green = [cell("x", CellOutcome::Passed)];
-    assert_eq!(exit_code(&green, &[missed.clone()]), ExitCode::Failed);
+    assert_eq!(
+        exit_code(&green, std::slice::from_ref(&missed)),
+        ExitCode::Failed
+    );
     assert_eq!(exit_code(&green, &[unsure]), ExitCode::Passed);
     assert_eq!(exit_code(&[], &[missed]), ExitCode::Incomplete);
 }
@@ -318,14 +321,25 @@ fn gates_say_when_they_cannot_say() {
         (gate.state, gate.value, gate.n),
         (GateState::Met, Some(1.0), 1)
     );
-    let gate = judge("pass-rate", at_least(0.9, 2, 2), &[green.clone()], &red);
+    let gate = judge(
+        "pass-rate",
+        at_least(0.9, 2, 2),
+        std::slice::from_ref(&green),
+        &red,
+    );
     assert_eq!(gate.state, GateState::Missed);
     assert_eq!(
         gate.words,
         "pass-rate: 0.6666 over 2 runs, missed (at least 0.9)"
     );
     assert_eq!(
-        judge("pass-rate", at_least(1.0, 5, 3), &[green.clone()], &green).state,
+        judge(
+            "pass-rate",
+            at_least(1.0, 5, 3),
+            std::slice::from_ref(&green),
+            &green
+        )
+        .state,
         GateState::InsufficientData
     );
     assert_eq!(
@@ -334,7 +348,13 @@ fn gates_say_when_they_cannot_say() {
     );
     // The window ends with this run, whatever order the past is in.
     assert_eq!(
-        judge("pass-rate", at_least(1.0, 1, 1), &[red.clone()], &green).state,
+        judge(
+            "pass-rate",
+            at_least(1.0, 1, 1),
+            std::slice::from_ref(&red),
+            &green
+        )
+        .state,
         GateState::Met
     );
 
@@ -348,7 +368,12 @@ fn gates_say_when_they_cannot_say() {
         judge("flaky-rate", at_most(0.0), &[], &green).state,
         GateState::InsufficientData
     );
-    let gate = judge("flaky-rate", at_most(0.0), &[green.clone()], &red);
+    let gate = judge(
+        "flaky-rate",
+        at_most(0.0),
+        std::slice::from_ref(&green),
+        &red,
+    );
     assert_eq!((gate.state, gate.value), (GateState::Missed, Some(1.0)));
     assert_eq!(
         judge("latency", at_most(1.0), &[], &green).state,
@@ -377,10 +402,10 @@ fn an_emulated_run_says_nothing_about_hardware() {
     assert_eq!(judge("wall", gate(1e9), &[], &kvm).state, GateState::Met);
     assert_eq!(judge("wall", gate(1.0), &[], &kvm).state, GateState::Missed);
     for max in [1.0, 1e9] {
-        let found = judge("wall", gate(max), &[kvm.clone()], &tcg);
+        let found = judge("wall", gate(max), std::slice::from_ref(&kvm), &tcg);
         assert_eq!(found.state, GateState::InsufficientData);
         assert!(found.words.contains("emulated"), "{}", found.words);
-        let found = judge("suite-wall", gate(max), &[kvm.clone()], &tcg);
+        let found = judge("suite-wall", gate(max), std::slice::from_ref(&kvm), &tcg);
         assert_eq!(found.state, GateState::InsufficientData);
     }
     // Nor does one in the past count.

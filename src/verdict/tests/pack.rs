@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use regex::Regex;
+
 use super::FIXTURES;
 use crate::verdict::{Artifacts, Rule, Rules, classify, matches, rules::PACK};
 
@@ -49,6 +51,62 @@ fn every_rule_matches_its_fixtures_and_says_it_well() {
         }
     }
     insta::assert_json_snapshot!("causes", said);
+}
+
+/// The same attempt on another node at another time, with unrelated lines around every line.
+fn elsewhere(artifacts: &Artifacts) -> Artifacts {
+    const NOISE: &str = "I0301 01:02:03.000004    4242 reconciler.go:7] \"Nothing to do\" err=null";
+    let changes = [
+        (
+            r"(?m)^([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ ",
+            "${1}0301 01:02:03.000004   70707 ",
+        ),
+        (
+            r"(?m)^Nov 20 11:06:33 node1 ([a-z-]+)\[\d+\]",
+            "Mar  1 01:02:03 other-host ${1}[70707]",
+        ),
+        (
+            r#""__REALTIME_TIMESTAMP": "\d+""#,
+            r#""__REALTIME_TIMESTAMP": "1772326923000000""#,
+        ),
+        (r"(?m)^\[ *\d+\.\d+\] ", "[  907.000001] "),
+        (
+            r"\b[0-9a-f]{64}\b",
+            "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff",
+        ),
+    ];
+    let files = artifacts.iter().map(|file| {
+        let mut text = file.parts[0].1.clone();
+        for (pattern, with) in changes {
+            text = Regex::new(pattern)
+                .unwrap()
+                .replace_all(&text, with)
+                .into_owned();
+        }
+        let lines: Vec<&str> = text.lines().flat_map(|line| [NOISE, line, NOISE]).collect();
+        (file.name.clone(), lines.join("\n"))
+    });
+    Artifacts::from_pairs(files.collect::<Vec<_>>())
+}
+
+#[test]
+fn rules_hold_on_other_nodes_at_other_times() {
+    for rule in Rules::shipped().iter() {
+        let stop = super::stop(rule.phases[0], rule.stops[0], "the machine was lost");
+        for (name, artifacts) in fixtures(rule, "match") {
+            let cause = classify(&stop, &elsewhere(&artifacts));
+            assert_eq!(cause.rule.as_deref(), Some(rule.id.as_str()), "{name}");
+            assert_eq!(cause.evidence[0].line % 3, 2, "{name}: the line moved");
+        }
+        for (name, artifacts) in fixtures(rule, "near") {
+            let found = matches(Rules::shipped(), &elsewhere(&artifacts));
+            assert!(
+                found.iter().all(|found| found.rule.id != rule.id),
+                "{}: {name}",
+                rule.id
+            );
+        }
+    }
 }
 
 #[test]
