@@ -59,16 +59,14 @@ fn suite_services_that_found_no_address() {
             "services-ipv6",
             "services-ip-family",
             "fec0::5054:ff:fe12:3456",
-            103,
         ),
         (
             "services-no-route",
             "services-no-default-route",
             "no default route",
-            94,
         ),
     ];
-    for (name, rule, words, _) in cases {
+    for (name, rule, words) in cases {
         let files = sample(name);
         let plain = artifacts(&files);
         let moved = mutated(&files, "Failed to run e2e services", &[]);
