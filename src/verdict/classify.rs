@@ -1,6 +1,6 @@
 //! From a stop, which is an observation, to its cause.
 
-use super::{Artifact, Artifacts, Rules, fallback, scan::matches};
+use super::{Artifact, Artifacts, Match, Rule, Rules, fallback, scan::matches};
 use crate::model::{Cause, Stop, StopKind};
 
 /// The file name under which rules are tried on what the observer itself said.
@@ -15,13 +15,22 @@ pub fn classify(stop: &Stop, artifacts: &Artifacts) -> Cause {
 /// Why an attempt stopped, by these rules.
 #[must_use]
 pub fn classify_with(rules: &Rules, stop: &Stop, artifacts: &Artifacts) -> Cause {
+    judge(rules, &matches(rules, artifacts), stop, artifacts)
+}
+
+/// The same, over matches that are known already, the strongest first.
+pub(super) fn judge(
+    rules: &Rules,
+    found: &[Match<'_>],
+    stop: &Stop,
+    artifacts: &Artifacts,
+) -> Cause {
+    let applies =
+        |rule: &Rule| rule.phases.contains(&stop.phase) && rule.stops.contains(&stop.kind);
     if stop.kind == StopKind::Cancelled {
         return fallback::cause(stop, artifacts);
     }
-    let applies = |found: &super::Match<'_>| {
-        found.rule.phases.contains(&stop.phase) && found.rule.stops.contains(&stop.kind)
-    };
-    if let Some(found) = matches(rules, artifacts).into_iter().find(applies) {
+    if let Some(found) = found.iter().find(|found| applies(found.rule)) {
         let mut cause = found.cause(stop.phase);
         if let Some(line) = &stop.line
             && !cause.evidence.contains(line)

@@ -84,7 +84,7 @@ fn judge(name: &str, gate: Gate, newest_first: &[&RunSummary], this: &RunSummary
         .collect();
     let hardware = matches!(name, "wall" | "suite-wall");
     let measured = match name {
-        "pass-rate" => rate(&runs, |run| passes(run)),
+        "pass-rate" => rate(&runs, passes),
         "flaky-rate" => flaky(&runs),
         "wall" => median(runs.iter().filter_map(|run| wall(run))),
         "suite-wall" => median(runs.iter().filter_map(|run| suite_wall(run))),
@@ -115,8 +115,9 @@ fn judge(name: &str, gate: Gate, newest_first: &[&RunSummary], this: &RunSummary
         Some(value) if n < least => (
             GateState::InsufficientData,
             format!(
-                "{name}: {} from {n} runs, {least} are needed ({bound})",
-                number(value)
+                "{name}: {} from {}, {least} are needed ({bound})",
+                number(value),
+                runs_of(n)
             ),
         ),
         Some(value) if value.is_nan() => {
@@ -132,7 +133,11 @@ fn judge(name: &str, gate: Gate, newest_first: &[&RunSummary], this: &RunSummary
             };
             (
                 state,
-                format!("{name}: {} over {n} runs, {verb} ({bound})", number(value)),
+                format!(
+                    "{name}: {} over {}, {verb} ({bound})",
+                    number(value),
+                    runs_of(n)
+                ),
             )
         }
     };
@@ -159,6 +164,13 @@ fn bound(gate: Gate) -> String {
 fn number(value: f64) -> String {
     let cut = (value * 10_000.0).trunc() / 10_000.0;
     format!("{cut}")
+}
+
+fn runs_of(n: u32) -> String {
+    match n {
+        1 => "1 run".to_owned(),
+        n => format!("{n} runs"),
+    }
 }
 
 fn names() -> String {

@@ -136,10 +136,7 @@ pattern!(
     r"^(?:[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\S+) \S+ (?P<by>[^\s\[\]:]+)(?:\[\d+\])?: "
 );
 pattern!(KERNEL, r"^\[ *\d+\.\d+\] (?:(?P<by>[a-z-]+)\[\d+\]: )?");
-pattern!(
-    COLOUR,
-    r"\x1b(?:\[[0-9;:?]*[A-Za-z]|\][^\x07]*\x07)|\x1b?\[!p\]104\[\?7h"
-);
+pattern!(COLOUR, r"\x1b(?:\[[0-9;:?!]*[A-Za-z]|\][^\x07\x1b]*\x07?)");
 pattern!(KLOG, r"^[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)");
 pattern!(LOGRUS, r#"time="(\d{4}-\d\d-\d\dT[0-9:.]+Z)""#);
 pattern!(MONTH, r"^([A-Z][a-z]{2}) ([ 0-9]\d) (\d\d):(\d\d):(\d\d)");
@@ -247,7 +244,7 @@ fn text_of(value: &serde_json::Value) -> Option<String> {
 
 fn plain(raw: &str) -> Cow<'_, str> {
     match COLOUR.as_ref() {
-        Some(colour) if raw.contains(['\x1b', '\r']) || raw.contains("[!p]104") => {
+        Some(colour) if raw.contains(['\x1b', '\r']) => {
             Cow::Owned(colour.replace_all(raw, "").replace('\r', ""))
         }
         _ => Cow::Borrowed(raw),
@@ -346,6 +343,16 @@ mod tests {
         let numbers: Vec<u64> = file.lines().map(|line| line.number).collect();
         assert_eq!(numbers, [1, 2, 900, 901]);
         assert_eq!(file.lines().next_back().unwrap().raw, "z");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_can_be_read(raw in r#"(\{"MESSAGE":|\[ *[0-9.]*\] |Nov 20 11:06:33 é |E1399 99:99:99|\x1b\[)?\PC{0,40}"#) {
+            let line = Line { number: 1, raw: &raw };
+            proptest::prop_assert!(line.said().message.len() <= raw.len());
+            let _ = line.at(2026);
+            proptest::prop_assert_eq!(line.evidence(Utf8Path::new("x")).line, 1);
+        }
     }
 
     #[test]

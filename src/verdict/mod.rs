@@ -10,6 +10,7 @@ mod fallback;
 mod gates;
 mod load;
 mod logs;
+mod needle;
 mod outcome;
 mod rules;
 mod scan;

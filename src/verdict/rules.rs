@@ -226,8 +226,21 @@ impl Rule {
     }
 }
 
+/// What every gRPC hop puts in front of an error.
+static HOP: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"rpc error: code = \w+ desc = ").ok());
+/// A container's or sandbox's whole id; its first twelve digits are kept.
+static ID: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\b([0-9a-f]{12})[0-9a-f]{52}\b").ok());
+
 /// Captures come out of quoted, escaped log text; people read them without that.
 fn tidy(value: &str) -> String {
+    let cut = |pattern: &Option<Regex>, text: String, with: &str| match pattern {
+        Some(pattern) => pattern.replace_all(&text, with).into_owned(),
+        None => text,
+    };
+    let value = cut(&HOP, value.to_owned(), "");
+    let value = cut(&ID, value, "$1");
     let value = value
         .replace("\\\\", "\\")
         .replace("\\\"", "\"")

@@ -1,11 +1,12 @@
 //! One pass over every file with all patterns that concern it.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
-use regex::{Regex, RegexSet};
+use regex::Regex;
 
 use super::{
     Artifact, Artifacts, Line, Rule, Rules, Take, When,
+    needle::needle,
     rules::{Globs, Near},
 };
 use crate::model::{Cause, EvidenceLine, Phase};
@@ -28,15 +29,15 @@ pub struct Match<'r> {
 impl Match<'_> {
     /// The cause it gives a stop in `phase`.
     #[must_use]
-    pub fn cause(self, phase: Phase) -> Cause {
-        let mut evidence = vec![self.line];
-        evidence.extend(self.near);
+    pub fn cause(&self, phase: Phase) -> Cause {
+        let mut evidence = vec![self.line.clone()];
+        evidence.extend(self.near.iter().cloned());
         Cause {
             phase: self.rule.at.unwrap_or(phase),
             class: self.rule.class,
             blame: self.rule.blame,
             confidence: self.rule.confidence,
-            summary: self.summary,
+            summary: self.summary.clone(),
             evidence,
             rule: Some(self.rule.id.clone()),
             hint: self.rule.hint.clone(),
@@ -114,6 +115,16 @@ struct Probe<'r> {
     take: Take,
 }
 
+impl Probe<'_> {
+    /// Whether a line of this identifier may be meant; lines that name nobody always may.
+    fn by(&self, identifier: Option<&str>) -> bool {
+        let from = &self.rule.from;
+        self.near.is_some()
+            || from.is_empty()
+            || identifier.is_none_or(|by| from.rank(by).is_some())
+    }
+}
+
 /// What one probe found in one file.
 struct Hit {
     rank: usize,
@@ -148,26 +159,28 @@ fn probes(rules: &Rules) -> Vec<Probe<'_>> {
 }
 
 fn scan(probes: &[Probe<'_>], file: &Artifact, mut seen: impl FnMut(usize, Line<'_>, &str)) {
-    let concerned: Vec<usize> = (0..probes.len())
-        .filter(|index| probes[*index].artifacts.rank(file.file_name()).is_some())
-        .collect();
-    let patterns = concerned
+    let concerned =
+        (0..probes.len()).filter(|index| probes[*index].artifacts.rank(file.file_name()).is_some());
+    let (gated, always): (Vec<usize>, Vec<usize>) =
+        concerned.partition(|index| needle(probes[*index].pattern.as_str()).is_some());
+    let needles: Vec<String> = gated
         .iter()
-        .map(|index| probes[*index].pattern.as_str());
-    let Ok(set) = RegexSet::new(patterns) else {
+        .filter_map(|index| needle(probes[*index].pattern.as_str()))
+        .map(|needle| regex::escape(&needle))
+        .collect();
+    let Ok(gate) = Regex::new(&needles.join("|")) else {
         return;
     };
-    if concerned.is_empty() {
+    if gated.is_empty() && always.is_empty() {
         return;
     }
     for line in file.lines() {
         let said = line.said();
-        for found in set.matches(&said.message) {
-            let probe = concerned[found];
-            let by = said.by.as_deref().map(Cow::Borrowed);
-            let stranger = |by: Cow<'_, str>| probes[probe].rule.from.rank(&by).is_none();
-            let own = probes[probe].near.is_none() && !probes[probe].rule.from.is_empty();
-            if !(own && by.is_some_and(stranger)) {
+        let passed = !gated.is_empty() && gate.is_match(&said.message);
+        let tried = always.iter().chain(gated.iter().filter(|_| passed));
+        for probe in tried.copied() {
+            if probes[probe].pattern.is_match(&said.message) && probes[probe].by(said.by.as_deref())
+            {
                 seen(probe, line, &said.message);
             }
         }

@@ -1,6 +1,9 @@
 //! Why a spec failed: its own assertion, unless the node's logs in its time say otherwise.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use camino::Utf8PathBuf;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -150,43 +153,56 @@ impl<'r> Trouble<'r> {
         if !waited {
             return None;
         }
-        let inside = |troubled: &&Troubled<'r>| during(spec, troubled.at);
-        let named = |troubled: &&Troubled<'r>| {
-            troubled.pod.as_ref().is_some_and(|(namespace, name)| {
-                words.contains(namespace.as_str()) || words.contains(name.as_str())
-            })
-        };
-        let best = |lines: Vec<&Troubled<'r>>, most: Confidence| {
-            let strongest = lines.iter().map(|line| line.rule.precedence).max()?;
-            let of_rule = lines
+        let named = |line: &&Troubled<'r>| line.names_one_of(words);
+        if let Some(cause) = strongest(self.0.iter().filter(named), Confidence::Certain) {
+            return Some(cause);
+        }
+        // Trouble that is told pod by pod, and never of this spec's pods, is another spec's.
+        let by_pod: BTreeSet<&str> = self
+            .0
+            .iter()
+            .filter(|line| line.pod.is_some())
+            .map(|line| line.rule.id.as_str())
+            .collect();
+        let free = self.0.iter().filter(|line| {
+            during(spec, line.at) && !(names_pods(words) && by_pod.contains(line.rule.id.as_str()))
+        });
+        strongest(free, Confidence::Likely)
+    }
+}
+
+impl Troubled<'_> {
+    fn names_one_of(&self, words: &str) -> bool {
+        // `default` or `kube-system` stand in many texts; a namespace of the suite ends in a number.
+        let own = |name: &str| name.len() >= 6 && name.chars().any(|c| c.is_ascii_digit());
+        self.pod.as_ref().is_some_and(|(namespace, name)| {
+            [namespace, name]
                 .iter()
-                .filter(|line| line.rule.precedence == strongest);
-            let shown = of_rule.last()?;
-            Some(Cause {
-                phase: Phase::Spec,
-                class: shown.rule.class,
-                blame: shown.rule.blame,
-                confidence: shown.rule.confidence.min(most),
-                summary: shown.summary.clone(),
-                evidence: vec![shown.line.clone()],
-                rule: Some(shown.rule.id.clone()),
-                hint: shown.rule.hint.clone(),
-            })
-        };
-        let all = || self.0.iter();
-        let own = all().filter(named).collect();
-        best(own, Confidence::Certain).or_else(|| {
-            // A line that names somebody else's pod explains nothing here.
-            let free = all()
-                .filter(inside)
-                .filter(|line| line.pod.is_none() || words.is_empty() || !pods_named(words));
-            best(free.collect(), Confidence::Likely)
+                .any(|part| own(part) && words.contains(part.as_str()))
         })
     }
 }
 
+/// The cause by the last line of the strongest rule, at most this sure.
+fn strongest<'t, 'r: 't>(
+    lines: impl Iterator<Item = &'t Troubled<'r>>,
+    most: Confidence,
+) -> Option<Cause> {
+    let shown = lines.max_by_key(|line| line.rule.precedence)?;
+    Some(Cause {
+        phase: Phase::Spec,
+        class: shown.rule.class,
+        blame: shown.rule.blame,
+        confidence: shown.rule.confidence.min(most),
+        summary: shown.summary.clone(),
+        evidence: vec![shown.line.clone()],
+        rule: Some(shown.rule.id.clone()),
+        hint: shown.rule.hint.clone(),
+    })
+}
+
 /// Whether a failure text says which pods it is about.
-fn pods_named(words: &str) -> bool {
+fn names_pods(words: &str) -> bool {
     words.contains("pod-") || words.contains("/pods/") || words.contains("Namespace:")
 }
 
