@@ -1,5 +1,6 @@
 //! Suites that are Ginkgo binaries, and the preset for Kubernetes' node suite.
 
+mod block;
 mod flags;
 mod kubelet;
 mod log;
@@ -16,6 +17,7 @@ use crate::{model::SuitePlan, profile::Ginkgo};
 
 use super::{Kind, LiveStream, NodeFacts};
 
+pub use block::location as failure_location;
 pub use flags::{FlagsError, arguments, inner_limit, selection};
 pub use kubelet::kubelet_config;
 pub use log::StreamLog;
