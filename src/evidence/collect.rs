@@ -33,13 +33,14 @@ pub struct Collected {
 }
 
 /// Moves what was fetched to the attempt's folder, redacts every text file of it, and lists what of
-/// `expected` is missing. A `*` in `expected` stands for any text. Can be done again at any time.
+/// `expected` is missing. A `*` in `expected` stands for any text. Can be done again; the machine must
+/// be down, since files are replaced.
 ///
 /// # Errors
 /// When a file cannot be moved or redacted.
 pub fn tidy(
     attempt: &Utf8Path,
-    expected: &[&str],
+    expected: &[impl AsRef<str>],
     redactor: &Redactor,
 ) -> Result<Collected, CollectError> {
     let fetched = attempt.join(FETCHED);
@@ -56,13 +57,13 @@ pub fn tidy(
             collected.redacted.push(file.clone());
         }
     }
-    for name in expected {
+    for name in expected.iter().map(AsRef::as_ref) {
         let mut found = false;
         for file in files.iter().filter(|file| matches(name, file.as_str())) {
             found |= fs::metadata(attempt.join(file))?.len() > 0;
         }
         if !found {
-            collected.missing.push((*name).to_owned());
+            collected.missing.push(name.to_owned());
         }
     }
     collected.files = files;
@@ -77,6 +78,7 @@ fn move_into(from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
         let entry = entry?;
         let target = to.join(entry.file_name());
         let kind = entry.file_type()?;
+        // Regular files only: a link from the guest may point anywhere on this host.
         if kind.is_dir() {
             move_into(entry.path(), &target)?;
         } else if kind.is_file() {
@@ -93,7 +95,7 @@ fn move_into(from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Regular files only: a link from the guest may point anywhere on this host.
+/// Regular files only.
 fn list(root: &Utf8Path, folder: &Utf8Path, files: &mut Vec<Utf8PathBuf>) -> io::Result<()> {
     for entry in folder.read_dir_utf8()? {
         let entry = entry?;
@@ -104,8 +106,6 @@ fn list(root: &Utf8Path, folder: &Utf8Path, files: &mut Vec<Utf8PathBuf>) -> io:
             && let Ok(relative) = entry.path().strip_prefix(root)
         {
             files.push(relative.to_owned());
-        } else if kind.is_symlink() {
-            fs::remove_file(entry.path())?;
         }
     }
     Ok(())

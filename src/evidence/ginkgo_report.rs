@@ -155,3 +155,58 @@ fn time(text: &str) -> Option<Timestamp> {
     let time: Timestamp = text.parse().ok()?;
     (time.as_second() > 0).then_some(time)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/evidence");
+        std::fs::read(format!("{folder}/{name}")).unwrap()
+    }
+
+    #[test]
+    fn a_report_that_breaks_off_keeps_its_specs() {
+        let bytes = fixture("runsc.report.json");
+        let whole = read(&bytes, "r").unwrap();
+        let mut last = 0;
+        for cut in (0..bytes.len() - 3).step_by(997) {
+            match read(&bytes[..cut], "r") {
+                Ok(report) => {
+                    assert!(report.truncated.is_some(), "cut at {cut}");
+                    assert!(whole.specs.starts_with(&report.specs), "cut at {cut}");
+                    assert!(report.specs.len() >= last, "cut at {cut}");
+                    last = report.specs.len();
+                }
+                Err(error) => panic!("cut at {cut}: {error}"),
+            }
+        }
+        assert!(last > 20);
+        for text in [
+            "{}",
+            "nonsense",
+            "[{\"SpecReports\":[{\"LeafNodeType\":\"It\",\"State\":\"passed\"}]}]",
+        ] {
+            assert!(read(text.as_bytes(), "r").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_panic_has_its_value_and_a_skip_its_reason() {
+        let report = read(&fixture("every-outcome.report.json"), "r").unwrap();
+        let spec = |outcome| {
+            report
+                .specs
+                .iter()
+                .find(|spec| spec.outcome == outcome)
+                .unwrap()
+        };
+        let panic = spec(SpecOutcome::Panicked).failure.as_ref().unwrap();
+        assert_eq!(panic.message, "Test Panicked: boom");
+        assert_eq!(panic.location.as_deref(), Some("/suite/gk_test.go:34"));
+        let skip = spec(SpecOutcome::Skipped);
+        assert_eq!(skip.reason.as_deref(), Some("needs two nodes"));
+        let pending = spec(SpecOutcome::NotRun);
+        assert_eq!(pending.reason.as_deref(), Some("pending"));
+    }
+}

@@ -3,6 +3,7 @@
 //! Owns: the run directory, readers and writers of JUnit and Ginkgo reports, their reconciliation,
 //! redaction of secrets. Must not: judge.
 
+mod attempt;
 pub mod collect;
 pub mod ginkgo_report;
 pub mod junit;
@@ -11,6 +12,7 @@ pub mod redact;
 mod rundir;
 
 pub use crate::suite::innermost;
+pub use attempt::{AttemptError, AttemptFiles};
 pub use collect::{Collected, tidy};
 pub use ginkgo_report::GinkgoReport;
 pub use junit::{JunitCase, JunitReport};

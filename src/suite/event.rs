@@ -1,6 +1,8 @@
 //! What a suite's output says while it runs.
 
-use crate::model::{Failure, SpecName, SpecOutcome, SpecResult, SuitePhase};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{EventKind, Failure, SpecName, SpecOutcome, SpecResult, SuitePhase};
 
 /// A set-up or clean-up step of the whole suite that did not pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,26 @@ pub enum StreamEvent {
     },
 }
 
+impl StreamEvent {
+    /// The attempt's event for it, if there is one. `at` is when it was read; a spec's times, which the
+    /// output lacks, follow from it.
+    #[must_use]
+    pub fn event(&self, at: Timestamp) -> Option<EventKind> {
+        Some(match self {
+            Self::Phase(phase) => EventKind::SuitePhaseStarted { phase: *phase },
+            Self::SpecStarted(spec) => EventKind::SpecStarted { spec: spec.clone() },
+            Self::SpecFinished(result) => {
+                let mut result = result.clone();
+                let ended = *result.ended_at.get_or_insert(at);
+                let ran = SignedDuration::try_from_secs_f64(result.seconds).unwrap_or_default();
+                result.started_at = result.started_at.or_else(|| ended.checked_sub(ran).ok());
+                EventKind::SpecFinished { result }
+            }
+            _ => return None,
+        })
+    }
+}
+
 /// An incremental parser of a suite's output.
 pub trait LiveStream: Send {
     /// Takes the next bytes, cut anywhere.
@@ -62,4 +84,23 @@ pub trait LiveStream: Send {
 
     /// The output is over, perhaps in the middle of a line. The stream can be fed no further.
     fn finish(&mut self) -> Vec<StreamEvent>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_specs_times_follow_from_when_it_was_read() {
+        let at: Timestamp = "2026-11-20T11:00:10Z".parse().unwrap();
+        let mut stream = crate::suite::ginkgo::Stream::new(crate::suite::ginkgo::Names::default());
+        let text = "------------------------------\nA b\na.go:1\n• [2.500 seconds]\n";
+        let events = stream.push(text.as_bytes());
+        let Some(EventKind::SpecFinished { result }) = events.last().and_then(|e| e.event(at))
+        else {
+            panic!("{events:?}");
+        };
+        assert_eq!(result.ended_at, Some(at));
+        assert_eq!(result.started_at, "2026-11-20T11:00:07.5Z".parse().ok());
+    }
 }

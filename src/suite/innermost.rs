@@ -90,9 +90,13 @@ fn panic_value(message: &str, rest: &str) -> Option<String> {
 
 /// The deepest message inside Gomega's `<*pkg.Error | 0xc000…>: … { msg: "…" }`.
 fn dumped_error(message: &str) -> Option<String> {
-    let header = message
-        .lines()
-        .position(|line| line.trim_start().starts_with("<*") && line.contains(" | 0x"))?;
+    let header = message.lines().position(|line| {
+        // Only errors: a pod's dump says nothing on one line.
+        let line = line.trim_start();
+        line.strip_prefix("<*")
+            .and_then(|line| line.split_once(" | 0x"))
+            .is_some_and(|(kind, _)| kind.to_ascii_lowercase().contains("err"))
+    })?;
     let mut deepest: Option<(usize, String)> = None;
     for line in message.lines().skip(header) {
         let trimmed = line.trim_start();
@@ -199,9 +203,17 @@ fn first_sentence(message: &str) -> String {
     let mut lines = message.lines().map(str::trim).filter(|l| !l.is_empty());
     let first = lines.next().unwrap_or_default();
     match lines.next() {
-        Some(next) if first.ends_with(':') => format!("{first} {next}"),
+        Some(next) if first.ends_with(':') || is_prelude(first) => format!("{first} {next}"),
         _ => first.to_owned(),
     }
+}
+
+/// How long something took, before what it was.
+fn is_prelude(line: &str) -> bool {
+    line.ends_with('.')
+        && ["Timed out after ", "Told to stop trying after "]
+            .iter()
+            .any(|start| line.starts_with(start))
 }
 
 fn shorten(line: &str) -> String {
@@ -250,6 +262,10 @@ mod tests {
             (
                 "Unexpected error:\n    <*net.OpError | 0xc0>: \n    dial tcp: refused\n    {\n        Op: 1,\n    }",
                 "dial tcp: refused",
+            ),
+            (
+                "Timed out after 300.000s.\nExpected Pod to be in <v1.PodPhase>: \"Running\"\nGot instead:\n    <*v1.Pod | 0xc0>: \n        metadata:",
+                r#"Timed out after 300.000s. Expected Pod to be in <v1.PodPhase>: "Running""#,
             ),
             ("could not do:\n  that thing", "could not do: that thing"),
             (

@@ -11,6 +11,9 @@ mod innermost;
 
 use std::time::Duration;
 
+use camino::Utf8Path;
+use futures_util::future::BoxFuture;
+
 use crate::{
     model::SuitePlan,
     profile::{Preset, SuiteKind},
@@ -19,11 +22,36 @@ use crate::{
 pub use event::{LiveStream, Ran, StreamEvent, SuiteFailure};
 pub use exit::{ExitClass, ExitError, SuiteExit};
 pub use facts::{NodeFacts, UNIT, folder, output};
-pub use ginkgo::FlagsError;
+pub use ginkgo::{FlagsError, PlanError};
 pub use innermost::innermost;
+
+/// What a suite is asked with, before there is a machine.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanRequest<'a> {
+    /// The version of the source that the suite is built from.
+    pub version: &'a str,
+    /// The folder of the suite's binaries on this host, absolute.
+    pub bin: &'a Utf8Path,
+    /// An empty folder.
+    pub scratch: &'a Utf8Path,
+    /// How long it may take.
+    pub limit: Duration,
+}
 
 /// One kind of suite.
 pub trait Kind: Send + Sync {
+    /// What the suite will run, asked on this host: only for refs that are trusted.
+    fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<SuitePlan, PlanError>>;
+
+    /// The script that asks the suite in the guest instead. What it prints is read by [`Kind::read_plan`].
+    fn plan_script(&self, facts: &NodeFacts) -> String;
+
+    /// Reads what [`Kind::plan_script`] printed.
+    ///
+    /// # Errors
+    /// When it is no plan, or an empty one.
+    fn read_plan(&self, printed: &[u8]) -> Result<SuitePlan, PlanError>;
+
     /// The script that prepares the suite in the guest and starts it; it returns once the suite runs.
     /// `limit` is the longest the suite may run on this machine, already scaled.
     ///
@@ -37,8 +65,8 @@ pub trait Kind: Send + Sync {
     /// A parser of the suite's output, for a suite that was planned so.
     fn stream(&self, plan: &SuitePlan) -> Box<dyn LiveStream>;
 
-    /// The reports that the suite leaves in its output folder when it ends by itself; a `*` stands for any text.
-    fn reports(&self) -> Vec<&'static str>;
+    /// The files that the suite leaves in its output folder when it ends by itself; a `*` stands for any text.
+    fn files(&self, facts: &NodeFacts) -> Vec<String>;
 }
 
 /// The kind that a profile asks for.

@@ -1,6 +1,7 @@
 //! JUnit files, read with tolerance: what a killed suite left is kept as far as it is whole.
 
 mod reader;
+mod xml;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use crate::{
     model::{Failure, SpecOutcome, SpecResult},
     suite::{
         SuiteFailure,
-        ginkgo::{Names, result_outcome, suite_node},
+        ginkgo::{Names, failure_location, result_outcome, suite_node},
         innermost,
     },
 };
@@ -140,10 +141,7 @@ impl JunitCase {
         };
         (!text.is_empty()).then(|| Failure {
             message: innermost(text),
-            location: text.lines().find_map(|line| {
-                let (_, place) = line.strip_prefix("In [")?.split_once("] at: ")?;
-                Some(place.split(" @ ").next().unwrap_or(place).trim().to_owned())
-            }),
+            location: failure_location(text),
             text: text.to_owned(),
         })
     }

@@ -279,4 +279,6 @@ fn add_failures(all: &mut Vec<SuiteFailure>, more: &[SuiteFailure]) {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -1,5 +1,3 @@
-use proptest::prelude::*;
-
 use super::*;
 use crate::{
     evidence::{ginkgo_report, junit},
@@ -22,7 +20,7 @@ fn file(folder: &str, name: &str) -> Vec<u8> {
     .unwrap()
 }
 
-fn plan_of(names: impl IntoIterator<Item = SpecName>, total: usize) -> SuitePlan {
+pub fn plan_of(names: impl IntoIterator<Item = SpecName>, total: usize) -> SuitePlan {
     SuitePlan {
         selected: names
             .into_iter()
@@ -92,7 +90,7 @@ fn outcomes(result: &Reconciled) -> (usize, usize, usize, usize) {
     )
 }
 
-fn status(status: i32) -> Option<SuiteExit> {
+pub fn status(status: i32) -> Option<SuiteExit> {
     Some(SuiteExit {
         status: Some(status),
         ..SuiteExit::default()
@@ -412,33 +410,7 @@ fn a_dry_run_is_no_result() {
     );
 }
 
-#[test]
-fn a_report_that_breaks_off_keeps_its_specs() {
-    let bytes = file("evidence", "runsc.report.json");
-    let whole = ginkgo_report::read(&bytes, "r").unwrap();
-    let mut last = 0;
-    for cut in (0..bytes.len() - 3).step_by(997) {
-        match ginkgo_report::read(&bytes[..cut], "r") {
-            Ok(report) => {
-                assert!(report.truncated.is_some(), "cut at {cut}");
-                assert!(whole.specs.starts_with(&report.specs), "cut at {cut}");
-                assert!(report.specs.len() >= last, "cut at {cut}");
-                last = report.specs.len();
-            }
-            Err(error) => panic!("cut at {cut}: {error}"),
-        }
-    }
-    assert!(last > 20);
-    for text in [
-        "{}",
-        "nonsense",
-        "[{\"SpecReports\":[{\"LeafNodeType\":\"It\",\"State\":\"passed\"}]}]",
-    ] {
-        assert!(ginkgo_report::read(text.as_bytes(), "r").is_err(), "{text}");
-    }
-}
-
-fn result(name: &str, outcome: SpecOutcome) -> SpecResult {
+pub fn result(name: &str, outcome: SpecOutcome) -> SpecResult {
     SpecResult {
         outcome,
         reason: None,
@@ -480,54 +452,4 @@ fn two_specs_of_one_name_are_two() {
         "only the missing JUnit: {:?}",
         result.disagreements
     );
-}
-
-const OUTCOMES: [SpecOutcome; 7] = [
-    SpecOutcome::Passed,
-    SpecOutcome::Failed,
-    SpecOutcome::TimedOut,
-    SpecOutcome::Panicked,
-    SpecOutcome::Interrupted,
-    SpecOutcome::Skipped,
-    SpecOutcome::NotRun,
-];
-
-fn claims() -> impl Strategy<Value = Vec<SpecResult>> {
-    let claim = ("[a-f]", 0..OUTCOMES.len()).prop_map(|(name, at)| result(&name, OUTCOMES[at]));
-    prop::collection::vec(claim, 0..10)
-}
-
-proptest! {
-    #[test]
-    fn planned_once_nothing_lost_and_never_better_than_said(
-        planned in prop::collection::vec("[a-d]", 0..6),
-        one in claims(),
-        two in claims(),
-        exit in prop::option::of(0..3i32),
-    ) {
-        let plan = plan_of(planned.iter().cloned().map(SpecName), 9);
-        let report = GinkgoReport { specs: one.clone(), ..GinkgoReport::default() };
-        let stream = StreamLog { specs: two.clone(), ..StreamLog::default() };
-        let parts = Parts {
-            plan: Some(&plan),
-            report: Some(&report),
-            stream: Some(&stream),
-            exit: exit.and_then(status),
-            ..Parts::default()
-        };
-        let found = reconcile(&parts).unwrap();
-        let names: Vec<_> = found.specs.iter().take(planned.len()).map(|s| s.name.0.clone()).collect();
-        prop_assert_eq!(names, planned.clone());
-        prop_assert_eq!(found.specs.len(), planned.len() + found.unplanned.len());
-        let failures = |specs: &[SpecResult]| specs.iter().filter(|s| s.outcome.is_failure()).count();
-        prop_assert!(failures(&found.specs) >= failures(&one).max(failures(&two)));
-        for spec in &found.specs {
-            prop_assert_eq!(spec.outcome == SpecOutcome::NotRun, spec.reason.as_deref().is_some_and(|r| !r.is_empty()) );
-            let said: Vec<_> = one.iter().chain(&two).filter(|s| s.name == spec.name).map(|s| s.outcome).collect();
-            prop_assert!(said.contains(&spec.outcome) || spec.outcome == SpecOutcome::NotRun);
-        }
-        if exit == Some(0) && found.specs.iter().any(|s| s.outcome != SpecOutcome::Passed && s.outcome != SpecOutcome::Skipped) {
-            prop_assert!(!found.disagreements.is_empty());
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Suites that are Ginkgo binaries, and the preset for Kubernetes' node suite.
 
+mod block;
 mod flags;
 mod kubelet;
 mod log;
@@ -12,17 +13,20 @@ mod stream;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
 use crate::{model::SuitePlan, profile::Ginkgo};
 
-use super::{Kind, LiveStream, NodeFacts};
+use super::{Kind, LiveStream, NodeFacts, PlanRequest};
 
+pub use block::location as failure_location;
 pub use flags::{FlagsError, arguments, inner_limit, selection};
 pub use kubelet::kubelet_config;
 pub use log::StreamLog;
 pub use names::Names;
 pub use plan::{PlanError, plan_command, read_plan};
 pub use result_line::{outcome as result_outcome, suite_node};
-pub use script::{script, stop_script};
+pub use script::{plan_script, script, stop_script};
 pub use stream::Stream;
 
 /// Kubernetes' node suite, `test/e2e_node`.
@@ -40,6 +44,18 @@ impl E2eNode {
 }
 
 impl Kind for E2eNode {
+    fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<SuitePlan, PlanError>> {
+        Box::pin(plan::dry_run(&self.settings, request))
+    }
+
+    fn plan_script(&self, facts: &NodeFacts) -> String {
+        script::plan_script(&self.settings, facts)
+    }
+
+    fn read_plan(&self, printed: &[u8]) -> Result<SuitePlan, PlanError> {
+        plan::read_plan(printed, "plan.json".into())
+    }
+
     fn start_script(&self, facts: &NodeFacts, limit: Duration) -> Result<String, FlagsError> {
         script(&self.settings, facts, limit)
     }
@@ -52,13 +68,19 @@ impl Kind for E2eNode {
         Box::new(Stream::new(Names::of(plan)))
     }
 
-    fn reports(&self) -> Vec<&'static str> {
-        vec![
+    fn files(&self, facts: &NodeFacts) -> Vec<String> {
+        let runtime = format!("{}.log", facts.runtime_name());
+        [
+            "suite.log",
+            "exit.json",
             "junit_*.xml",
             "ginkgo/report.json",
             "kubelet.log",
             "services.log",
             "kern.log",
+            &runtime,
         ]
+        .map(str::to_owned)
+        .to_vec()
     }
 }

@@ -1,6 +1,6 @@
 //! What a suite will run, by Ginkgo's dry run.
 
-use std::{io, time::Duration};
+use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
@@ -9,11 +9,12 @@ use crate::{
     model::{PlannedSpec, SpecName, SuitePlan},
     process::{self, Call, ProcessError},
     profile::Ginkgo,
+    suite::PlanRequest,
 };
 
 use super::{flags, report};
 
-const REPORT: &str = "plan.json";
+pub(super) const REPORT: &str = "plan.json";
 /// Older suites do not know the dry run and start the suite on the host instead.
 const OLDEST: (u32, u32) = (1, 33);
 
@@ -74,24 +75,30 @@ pub enum PlanError {
 #[must_use]
 pub fn plan_command(settings: &Ginkgo, bin: &Utf8Path, scratch: &Utf8Path) -> Call {
     process::call(bin.join("ginkgo"))
-        .args(["--dry-run", "--no-color"])
-        .args(flags::selection(settings))
-        .arg(format!("--json-report={REPORT}"))
-        .arg("./e2e_node.test")
+        .args(plan_arguments(settings))
         .folder(scratch)
+}
+
+/// The dry run's arguments.
+pub(super) fn plan_arguments(settings: &Ginkgo) -> Vec<String> {
+    let mut arguments = vec!["--dry-run".to_owned(), "--no-color".to_owned()];
+    arguments.extend(flags::selection(settings));
+    arguments.push(format!("--json-report={REPORT}"));
+    arguments.push("./e2e_node.test".to_owned());
+    arguments
 }
 
 /// Asks the suite what it will run. Starts its binary on this host: only for refs that are trusted.
 ///
 /// # Errors
 /// When it is too old to be asked, fails, or would run nothing.
-pub async fn dry_run(
-    settings: &Ginkgo,
-    version: &str,
-    bin: &Utf8Path,
-    scratch: &Utf8Path,
-    limit: Duration,
-) -> Result<SuitePlan, PlanError> {
+pub async fn dry_run(settings: &Ginkgo, request: PlanRequest<'_>) -> Result<SuitePlan, PlanError> {
+    let PlanRequest {
+        version,
+        bin,
+        scratch,
+        limit,
+    } = request;
     check_version(version)?;
     let link = scratch.join("e2e_node.test");
     let file = scratch.join(REPORT);
@@ -251,10 +258,13 @@ mod tests {
             ..settings()
         };
         for _ in 0..2 {
-            let limit = Duration::from_secs(20);
-            let plan = dry_run(&settings, "v1.36.3", &bin, &scratch, limit)
-                .await
-                .unwrap();
+            let request = PlanRequest {
+                version: "v1.36.3",
+                bin: &bin,
+                scratch: &scratch,
+                limit: std::time::Duration::from_secs(20),
+            };
+            let plan = dry_run(&settings, request).await.unwrap();
             assert_eq!(plan.selected.len(), 2);
         }
         assert_eq!(

@@ -11,6 +11,7 @@ use crate::{
 use super::{
     flags::{self, FlagsError},
     kubelet::{KUBELET_CONFIG, kubelet_config},
+    plan::{REPORT, plan_arguments},
 };
 
 /// Ends the here-documents; no line of what they hold can be this.
@@ -51,6 +52,22 @@ pub fn script(settings: &Ginkgo, facts: &NodeFacts, limit: Duration) -> Result<S
             ("@END@", END),
         ],
     ))
+}
+
+/// The script that asks the suite in the guest what it will run, and prints the report.
+#[must_use]
+pub fn plan_script(settings: &Ginkgo, facts: &NodeFacts) -> String {
+    fill(
+        include_str!("plan.sh"),
+        &[
+            ("@BIN@", &quote(&facts.kubernetes_bin())),
+            ("@REPORT@", REPORT),
+            (
+                "@COMMAND@",
+                &command_line("./ginkgo", &plan_arguments(settings)),
+            ),
+        ],
+    )
 }
 
 /// The script that stops the suite, its services and its kubelet, and waits for that.

@@ -212,3 +212,22 @@ async fn systemd_says_how_a_killed_runner_ended() {
         assert_eq!(ended(status).await, line);
     }
 }
+
+#[tokio::test]
+async fn the_guest_can_be_asked_for_the_plan() {
+    let (_guard, root) = root();
+    machine(
+        &root,
+        "echo talk; echo \"$@\" > plan.json; test -L e2e_node.test",
+    );
+    let settings = Ginkgo {
+        label_filter: Some("A && !B".into()),
+        ..tests::settings()
+    };
+    let output = sh(&plan_script(&settings, &tests::facts(root.as_str()))).await;
+    assert_eq!(output.status, Some(0), "{}", output.stderr);
+    assert_eq!(
+        output.text(),
+        "--dry-run --no-color --label-filter=A && !B --json-report=plan.json ./e2e_node.test\n"
+    );
+}

@@ -260,7 +260,8 @@ fn every_cut_keeps_what_was_whole_and_invents_nothing() {
     ] {
         let bytes = output(name);
         let all = specs(&StreamLog::read(&bytes, Names::default()));
-        for cut in 0..=bytes.len() {
+        // Every byte of the short ones.
+        for cut in (0..=bytes.len()).step_by(1 + bytes.len() / 3000) {
             check_cut(name, &bytes, cut, &all);
         }
     }
@@ -285,7 +286,7 @@ fn check_cut(name: &str, bytes: &[u8], cut: usize, all: &[(String, SpecOutcome, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn samples_can_be_cut_anywhere(which in 0..ALL.len(), at in 0.0..1.0f64) {
