@@ -1,158 +1,15 @@
-//! Boots real guests. Needs QEMU and a node image: set `BELLWETHER_REAL=1` and `BELLWETHER_REAL_IMAGE` to a folder
-//! with `root.img`, `vmlinuz` and `initrd.img`; without them each test says so and returns.
-
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test file")]
+//! Boot, ssh, alarms, ends.
 
 use std::time::{Duration, Instant};
 
 use bellwether::{
-    machine::{
-        Hypervisor, Machine, MachineError, MachineSpec, Progress, Qemu, Swept, args, find, kvm,
-        sweep,
-    },
+    machine::{Hypervisor, MachineError, MachineSpec, Progress, Qemu, Swept, find, kvm, sweep},
     model::{Accelerator, Phase, StopKind},
-    process::call,
-    runtime::{self, cri},
 };
-use camino::{Utf8Path, Utf8PathBuf};
-use tokio::sync::{Mutex, MutexGuard, mpsc};
+use camino::Utf8PathBuf;
+use tokio::sync::mpsc;
 
-/// One machine at a time.
-static ONE: Mutex<()> = Mutex::const_new(());
-
-struct World {
-    _one: MutexGuard<'static, ()>,
-    folder: tempfile::TempDir,
-    image: Utf8PathBuf,
-    key: String,
-}
-
-impl World {
-    async fn new(test: &str) -> Option<Self> {
-        let image = std::env::var("BELLWETHER_REAL_IMAGE").ok();
-        let real = std::env::var("BELLWETHER_REAL").is_ok_and(|value| value == "1");
-        let (true, Some(image)) = (real, image) else {
-            println!("{test}: not run; set BELLWETHER_REAL=1 and BELLWETHER_REAL_IMAGE=<folder>");
-            return None;
-        };
-        let one = ONE.lock().await;
-        let folder = tempfile::Builder::new()
-            .prefix("bw-real-")
-            .tempdir_in("/var/tmp")
-            .unwrap();
-        let path = folder.path().join("key");
-        call("ssh-keygen")
-            .args([
-                "-q",
-                "-t",
-                "ed25519",
-                "-N",
-                "",
-                "-f",
-                path.to_str().unwrap(),
-            ])
-            .run()
-            .await
-            .unwrap();
-        let key = std::fs::read_to_string(path.with_extension("pub")).unwrap();
-        Some(Self {
-            _one: one,
-            folder,
-            image: image.into(),
-            key: key.trim().to_owned(),
-        })
-    }
-
-    fn path(&self) -> &Utf8Path {
-        Utf8Path::from_path(self.folder.path()).unwrap()
-    }
-
-    fn hypervisor(&self) -> Qemu {
-        Qemu {
-            state: self.path().join("state"),
-        }
-    }
-
-    fn spec(&self, ignition: String) -> MachineSpec {
-        MachineSpec {
-            name: "real".into(),
-            folder: self.path().join("attempt"),
-            accelerator: Accelerator::Tcg,
-            cpus: 2,
-            memory: 2 << 30,
-            root_disk: self.image.join("root.img"),
-            root_format: "raw".into(),
-            disk: 20 << 30,
-            kernel: Some((self.image.join("vmlinuz"), self.image.join("initrd.img"))),
-            kernel_arguments: Vec::new(),
-            payloads: Vec::new(),
-            ignition,
-            ssh_key: self.path().join("key"),
-            required_units: vec!["needed.service".into()],
-            keep: false,
-        }
-    }
-
-    fn ignition(&self, users: &str, units: &str) -> String {
-        let comma = |text: &str| {
-            if text.is_empty() {
-                String::new()
-            } else {
-                format!(",{text}")
-            }
-        };
-        let journal = unit(
-            "bellwether-journal.service",
-            "[Unit]\nDefaultDependencies=no\nAfter=systemd-journald.service\nConditionPathExists=/dev/virtio-ports/bellwether.journal\n[Service]\nExecStart=/bin/sh -c 'exec journalctl -b -f --no-tail -o short-iso-precise > /dev/virtio-ports/bellwether.journal'\n[Install]\nWantedBy=sysinit.target\n",
-        );
-        let network = "data:,%5BMatch%5D%0AName%3Den%2A%0A%5BNetwork%5D%0AAddress%3D10.0.2.15/24%0AGateway%3D10.0.2.2%0ALinkLocalAddressing%3Dno%0A";
-        format!(
-            r#"{{"ignition":{{"version":"3.3.0"}},
-            "passwd":{{"users":[{{"name":"root","sshAuthorizedKeys":["{}"]}}{}]}},
-            "storage":{{"files":[{{"path":"/etc/systemd/network/10-node.network","mode":420,"contents":{{"source":"{network}"}}}}]}},
-            "systemd":{{"units":[{{"name":"systemd-networkd.service","enabled":true}},{journal}{}]}}}}"#,
-            self.key,
-            comma(users),
-            comma(units)
-        )
-    }
-}
-
-fn unit(name: &str, contents: &str) -> String {
-    let contents = contents
-        .replace('\\', "\\\\")
-        .replace('\n', "\\n")
-        .replace('"', "\\\"");
-    format!(r#"{{"name":"{name}","enabled":true,"contents":"{contents}"}}"#)
-}
-
-/// Starts a machine and prints how it goes.
-async fn start(world: &World, spec: &MachineSpec) -> Result<Box<dyn Machine>, MachineError> {
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let began = Instant::now();
-    let printer = tokio::spawn(async move {
-        while let Some(progress) = told.recv().await {
-            println!("{:5.1} s  {progress:?}", began.elapsed().as_secs_f64());
-        }
-    });
-    let result = world.hypervisor().start(spec, tell).await;
-    println!(
-        "{:5.1} s  {:?}",
-        began.elapsed().as_secs_f64(),
-        result.as_ref().err()
-    );
-    let _ = printer.await;
-    if result.is_err() {
-        let console = std::fs::read(spec.folder.join("console.log")).unwrap_or_default();
-        println!("{}", String::from_utf8_lossy(&console));
-    }
-    result
-}
-
-fn lives(pid: u32) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline"))
-        .is_ok_and(|line| String::from_utf8_lossy(&line).contains(args::QEMU))
-}
+use crate::world::{World, lives, start, unit};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn boots_answers_and_goes_down() {
@@ -276,7 +133,7 @@ async fn a_missing_root_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unit_that_the_node_needs_is_named_and_a_power_off_is_seen() {
+async fn a_unit_that_the_node_needs_is_named() {
     let Some(world) = World::new("a_unit_that_the_node_needs").await else {
         return;
     };
@@ -302,7 +159,7 @@ async fn a_unit_that_the_node_needs_is_named_and_a_power_off_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_power_off_is_seen_and_so_is_a_kill() {
+async fn a_power_off_is_seen() {
     let Some(world) = World::new("a_power_off_is_seen").await else {
         return;
     };
@@ -331,7 +188,7 @@ async fn a_killed_owner_leaves_nothing() {
     let owner = |keep: &str| {
         let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--ignored", "--exact", "owner_that_will_be_killed"])
+            .args(["--ignored", "--exact", "machine::owner_that_will_be_killed"])
             .env("BELLWETHER_REAL_OWNER", world.path())
             .env("BELLWETHER_REAL_KEEP", keep);
         command.spawn().unwrap()
@@ -408,142 +265,6 @@ async fn the_probe_boots_a_kernel_and_kvm_is_judged_in_words() {
     let began = Instant::now();
     assert_eq!(kvm::probe(world.path(), &kernel).await.unwrap(), probe);
     assert!(began.elapsed() < Duration::from_secs(1));
-}
-
-/// A node with containerd from `BELLWETHER_REAL_PAYLOAD`, a folder with `runtime.img` and `kubernetes.img`.
-fn containerd_node(world: &World, config: &str) -> Option<MachineSpec> {
-    let Ok(payload) = std::env::var("BELLWETHER_REAL_PAYLOAD") else {
-        println!("containerd: not run; set BELLWETHER_REAL_PAYLOAD=<folder>");
-        return None;
-    };
-    let files: Vec<String> = runtime::guest_files(config)
-        .iter()
-        .map(|file| {
-            let text = percent_encoding::utf8_percent_encode(
-                &file.contents,
-                percent_encoding::NON_ALPHANUMERIC,
-            );
-            let path = file.path.replace('\\', "\\\\");
-            format!(
-                r#"{{"path":"{path}","mode":{},"overwrite":true,"contents":{{"source":"data:,{text}"}}}}"#,
-                file.mode
-            )
-        })
-        .collect();
-    let units: Vec<String> = runtime::guest_units()
-        .iter()
-        .map(|made| unit(&made.name, made.contents.as_deref().unwrap()))
-        .collect();
-    let ignition = world
-        .ignition("", &units.join(","))
-        .replace(r#""files":["#, &format!(r#""files":[{},"#, files.join(",")));
-    let mut spec = world.spec(ignition);
-    spec.required_units = runtime::REQUIRED_UNITS.map(str::to_owned).into();
-    let disk = |name: &str| Utf8Path::new(&payload).join(format!("{name}.img"));
-    spec.payloads = ["runtime", "kubernetes"]
-        .map(|name| (name.to_owned(), disk(name)))
-        .into();
-    Some(spec)
-}
-
-fn crun_config() -> String {
-    runtime::config(&runtime::RuntimeSpec {
-        handler: "crun".into(),
-        runtime_type: "io.containerd.runc.v2".into(),
-        binary: Some("/usr/bin/crun".into()),
-        options: None,
-        pause_image: "registry.k8s.io/pause:3.10.2".into(),
-        fragment: None,
-    })
-    .unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn containerd_answers_and_a_missing_network_is_named() {
-    let Some(world) = World::new("containerd_answers").await else {
-        return;
-    };
-    let Some(spec) = containerd_node(&world, &crun_config()) else {
-        return;
-    };
-    let machine = start(&world, &spec).await.unwrap();
-    let socket = machine.forward(runtime::CONTAINERD_SOCKET).await.unwrap();
-    let began = Instant::now();
-    let ready = cri::ready(&socket, Duration::from_secs(60)).await.unwrap();
-    println!(
-        "ready after {:?}: {:?} {:?}",
-        began.elapsed(),
-        ready.version,
-        ready.handlers
-    );
-    assert!(
-        ready.handlers.iter().any(|name| name == "crun"),
-        "{:?}",
-        ready.handlers
-    );
-    assert!(ready.cri.images().await.unwrap().is_empty());
-    let began = Instant::now();
-    let script = runtime::import_script(machine.root());
-    let output = machine
-        .run(&script, Duration::from_secs(300))
-        .await
-        .unwrap();
-    println!("{:?}: {} {}", began.elapsed(), output.text(), output.stderr);
-    assert_eq!(output.status, Some(0));
-    let tags: Vec<String> = ready
-        .cri
-        .images()
-        .await
-        .unwrap()
-        .into_iter()
-        .flat_map(|image| image.repo_tags)
-        .collect();
-    println!("{tags:?}");
-    assert!(tags.iter().any(|tag| tag.contains("pause")));
-    let limit = Duration::from_secs(120);
-    let hide = "mv /etc/cni/net.d/*.conflist /root/ && systemctl restart containerd";
-    assert_eq!(machine.run(hide, limit).await.unwrap().status, Some(0));
-    let error = cri::ready(&socket, Duration::from_secs(15))
-        .await
-        .unwrap_err();
-    println!("{error}");
-    assert!(error.to_string().contains("NetworkReady=false"), "{error}");
-    machine.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_containerd_that_does_not_start_is_named() {
-    let Some(world) = World::new("a_containerd_that_does_not_start").await else {
-        return;
-    };
-    let config = crun_config().replace("version = 3", "version = = 3");
-    let Some(spec) = containerd_node(&world, &config) else {
-        return;
-    };
-    let Err(MachineError::Ended(ending)) = start(&world, &spec).await.map(drop) else {
-        panic!("the machine must end");
-    };
-    assert!(
-        ending.said.starts_with("containerd.service failed"),
-        "{}",
-        ending.said
-    );
-    assert!(ending.said.contains("TOML"), "{}", ending.said);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_payload_is_named() {
-    let Some(world) = World::new("a_missing_payload").await else {
-        return;
-    };
-    let Some(mut spec) = containerd_node(&world, &crun_config()) else {
-        return;
-    };
-    spec.payloads.remove(0);
-    let Err(MachineError::Ended(ending)) = start(&world, &spec).await.map(drop) else {
-        panic!("the machine must end");
-    };
-    assert!(ending.said.contains("virtio-runtime"), "{}", ending.said);
 }
 
 #[tokio::test(flavor = "multi_thread")]
