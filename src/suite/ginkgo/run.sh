@@ -78,9 +78,8 @@ if [ -z "$root" ]; then
   systemctl stop 'kubelet-*.service' 2>/dev/null
 fi
 if [ -n "$stream" ]; then
-  ( sleep 10; kill "$stream" 2>/dev/null ) &
-  guard=$!
-  wait "$stream"
-  kill "$guard" 2>/dev/null
+  # `tail` ends by itself within a second, unless nobody reads the port.
+  timeout 10 sh -c 'while kill -0 "$1" 2>/dev/null; do sleep 0.1; done' - "$stream"
+  kill "$stream" 2>/dev/null
 fi
 tell_host

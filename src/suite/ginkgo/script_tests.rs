@@ -231,3 +231,30 @@ async fn the_guest_can_be_asked_for_the_plan() {
         "--dry-run --no-color --label-filter=A && !B --json-report=plan.json ./e2e_node.test\n"
     );
 }
+
+#[tokio::test]
+async fn a_port_that_nobody_reads_holds_nothing_up() {
+    let (_guard, root) = root();
+    machine(&root, "echo done");
+    for port in ["bellwether.suite", "bellwether.status"] {
+        let port = root.join("dev/virtio-ports").join(port);
+        std::fs::remove_file(&port).unwrap();
+        process::call("mkfifo")
+            .arg(port.as_str())
+            .run()
+            .await
+            .unwrap();
+    }
+    let started = Instant::now();
+    start(&root, 60).await;
+    let exit = SuiteExit::parse(&wait_for(&out(&root, "exit.json")).await).unwrap();
+    assert_eq!(exit.status, Some(0));
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
+    // The runner itself waits for the port a while longer; not here.
+    let pid = root.join("var/lib/bellwether/suite/pid");
+    sh(&format!("kill -s KILL -- \"-$(cat {pid})\"")).await;
+}
