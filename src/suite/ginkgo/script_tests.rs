@@ -207,10 +207,15 @@ async fn systemd_says_how_a_killed_runner_ended() {
         ended("KILL").await.contains("\"status\":0"),
         "what the runner said stays"
     );
+    let told = std::fs::read_to_string(status_port(&root)).unwrap();
+    assert_eq!(told.lines().count(), 1, "the host is told once");
+    std::fs::remove_file(root.join("var/lib/bellwether/suite/told")).unwrap();
     for (status, line) in [("KILL", "{\"signal\":9}\n"), ("3", "{\"status\":3}\n")] {
         std::fs::remove_file(out(&root, "exit.json")).unwrap();
         assert_eq!(ended(status).await, line);
     }
+    let told = std::fs::read_to_string(status_port(&root)).unwrap();
+    assert!(told.ends_with("{\"signal\":9}\n"), "{told}");
 }
 
 #[tokio::test]
