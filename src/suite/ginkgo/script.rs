@@ -70,7 +70,8 @@ pub fn plan_script(settings: &Ginkgo, facts: &NodeFacts) -> String {
     )
 }
 
-/// The script that stops the suite, its services and its kubelet, and waits for that.
+/// The script that stops the suite, its services and its kubelet, and waits for that: a minute when the
+/// suite is slow to end, never more than three.
 #[must_use]
 pub fn stop_script(root: &str) -> String {
     fill(

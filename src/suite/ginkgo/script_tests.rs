@@ -207,10 +207,15 @@ async fn systemd_says_how_a_killed_runner_ended() {
         ended("KILL").await.contains("\"status\":0"),
         "what the runner said stays"
     );
+    let told = std::fs::read_to_string(status_port(&root)).unwrap();
+    assert_eq!(told.lines().count(), 1, "the host is told once");
+    std::fs::remove_file(root.join("var/lib/bellwether/suite/told")).unwrap();
     for (status, line) in [("KILL", "{\"signal\":9}\n"), ("3", "{\"status\":3}\n")] {
         std::fs::remove_file(out(&root, "exit.json")).unwrap();
         assert_eq!(ended(status).await, line);
     }
+    let told = std::fs::read_to_string(status_port(&root)).unwrap();
+    assert!(told.ends_with("{\"signal\":9}\n"), "{told}");
 }
 
 #[tokio::test]
@@ -230,4 +235,31 @@ async fn the_guest_can_be_asked_for_the_plan() {
         output.text(),
         "--dry-run --no-color --label-filter=A && !B --json-report=plan.json ./e2e_node.test\n"
     );
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_reads_holds_nothing_up() {
+    let (_guard, root) = root();
+    machine(&root, "echo done");
+    for port in ["bellwether.suite", "bellwether.status"] {
+        let port = root.join("dev/virtio-ports").join(port);
+        std::fs::remove_file(&port).unwrap();
+        process::call("mkfifo")
+            .arg(port.as_str())
+            .run()
+            .await
+            .unwrap();
+    }
+    let started = Instant::now();
+    start(&root, 60).await;
+    let exit = SuiteExit::parse(&wait_for(&out(&root, "exit.json")).await).unwrap();
+    assert_eq!(exit.status, Some(0));
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
+    // The runner itself waits for the port a while longer; not here.
+    let pid = root.join("var/lib/bellwether/suite/pid");
+    sh(&format!("kill -s KILL -- \"-$(cat {pid})\"")).await;
 }

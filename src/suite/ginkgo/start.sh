@@ -37,7 +37,7 @@ if [ -z "$root" ]; then
   systemctl reset-failed @UNIT@.service 'kubelet-*.service' 2>/dev/null || :
   # The runner alone gets SIGTERM; it hands it to ginkgo, which still writes its reports.
   systemd-run --quiet --collect --unit=@UNIT@ --description=@DESCRIPTION@ \
-    -p KillMode=mixed -p TimeoutStopSec=60s \
+    -p KillMode=mixed -p TimeoutStopSec=120s \
     -p "ExecStopPost=/bin/sh $suite/run.sh ended" \
     /bin/sh "$suite/run.sh"
 else

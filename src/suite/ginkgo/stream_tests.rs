@@ -10,7 +10,7 @@ use crate::{
     suite::ginkgo::{StreamLog, report},
 };
 
-const ALL: [&str; 17] = [
+const ALL: [&str; 18] = [
     "smoke",
     "runsc",
     "crio",
@@ -25,6 +25,7 @@ const ALL: [&str; 17] = [
     "before-suite-2",
     "top-level",
     "nothing-selected",
+    "interrupted",
     "v1-smoke",
     "v1-subset",
     "v1-killed",
@@ -163,6 +164,7 @@ fn what_samples_say() {
         "youki-killed",
         "services-ipv6",
         "every-outcome",
+        "interrupted",
         "v1-smoke",
     ] {
         let mut stream = Stream::new(Names::default());
