@@ -1,22 +1,13 @@
 //! Judges one attempt from its files alone. A run that ended and a run that was killed go through here.
 
 use super::state::{LaneState, RunState, seconds_between};
-use camino::Utf8PathBuf;
-use fs_err as fs;
-
 use crate::{
-    evidence::{
-        self, EvidenceDir, GinkgoReport, JunitReport, Parts, Reconciled, Redactor, ginkgo_report,
-        junit,
-    },
+    evidence::{self, AttemptError, AttemptFiles, EvidenceDir, Reconciled, Redactor},
     model::{
         Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, Lane, LaneCounts,
         Phase, Stop, StopKind, SuitePlan,
     },
-    suite::{
-        ExitClass, SuiteExit,
-        ginkgo::{Names, StreamLog},
-    },
+    suite::{ExitClass, SuiteExit},
     verdict::{self, LaneCauses},
 };
 
@@ -67,15 +58,15 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
     cell.suite_seconds = state.suite_seconds();
     let plan: SuitePlan = folder.read_json(PLAN_FILE).unwrap_or_default();
     // Secrets go before anything is read again, and before anybody publishes the folder.
-    if let Err(error) = evidence::tidy(folder.path(), &[], &Redactor::default()) {
+    if let Err(error) = evidence::tidy(folder.path(), &[""; 0], &Redactor::default()) {
         cell.outcome = unreadable(error.to_string());
         return cell;
     }
     let words = stop.as_ref().map(|stop| stop.said.clone());
     let reconciled = match reconcile(&folder, &plan, &state, words.as_deref()) {
         Ok(reconciled) => reconciled,
-        Err(why) => {
-            cell.outcome = unreadable(why);
+        Err(error) => {
+            cell.outcome = unreadable(error.to_string());
             return cell;
         }
     };
@@ -110,63 +101,19 @@ fn reconcile(
     plan: &SuitePlan,
     state: &LaneState,
     stopped: Option<&str>,
-) -> Result<Reconciled, String> {
-    let report = read_report(folder)?;
-    let junit = read_junit(folder)?;
-    let output = fs::read(folder.file("suite.log")).unwrap_or_default();
-    let stream = StreamLog::read(&output, Names::of(plan));
-    let never_began = output.is_empty() && report.is_none() && junit.is_none();
-    let parts = Parts {
-        plan: Some(plan),
-        report: report.as_ref(),
-        junit: junit.as_ref(),
-        stream: (!output.is_empty()).then_some(&stream),
-        exit: exit_of(state),
-        stopped: stopped.or(never_began.then_some("the suite did not start")),
-    };
-    let mut reconciled = evidence::reconcile(&parts).map_err(|error| error.to_string())?;
+) -> Result<Reconciled, AttemptError> {
+    let files = AttemptFiles::load(folder.path(), Some(plan))?;
+    let never_began = files.stream.is_none() && files.report.is_none() && files.junit.is_none();
+    let stopped = stopped.or(never_began.then_some("the suite did not start"));
+    let mut reconciled = files.reconcile(Some(plan), exit_of(state), stopped)?;
     // Stdout has no times; the events have the host's.
     for spec in &mut reconciled.specs {
         if let Some(seen) = state.finished.iter().find(|seen| seen.name == spec.name) {
+            spec.started_at = spec.started_at.or(seen.started_at);
             spec.ended_at = spec.ended_at.or(seen.ended_at);
         }
     }
     Ok(reconciled)
-}
-
-fn read_report(folder: &EvidenceDir) -> Result<Option<GinkgoReport>, String> {
-    let name = "ginkgo/report.json";
-    match fs::read(folder.file(name)) {
-        Ok(bytes) if !bytes.is_empty() => ginkgo_report::read(&bytes, name)
-            .map(Some)
-            .map_err(|error| error.to_string()),
-        _ => Ok(None),
-    }
-}
-
-fn read_junit(folder: &EvidenceDir) -> Result<Option<JunitReport>, String> {
-    let Ok(entries) = fs::read_dir(folder.path()) else {
-        return Ok(None);
-    };
-    let mut files: Vec<Utf8PathBuf> = entries
-        .filter_map(|entry| Utf8PathBuf::from_path_buf(entry.ok()?.path()).ok())
-        .filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.starts_with("junit_") && name.ends_with(".xml"))
-        })
-        .collect();
-    files.sort();
-    let mut merged: Option<JunitReport> = None;
-    for file in files {
-        let bytes = fs::read(&file).map_err(|error| error.to_string())?;
-        let name = file.file_name().unwrap_or_default();
-        let report = junit::read(&bytes, name).map_err(|error| error.to_string())?;
-        merged = Some(match merged {
-            Some(merged) => merged.merge(report),
-            None => report,
-        });
-    }
-    Ok(merged)
 }
 
 fn exit_of(state: &LaneState) -> Option<SuiteExit> {

@@ -21,12 +21,9 @@ use crate::{
     },
     plan::{self, PlannedLane},
     process::ProcessError,
-    profile::{Node, Sandboxer, Suite, SuiteKind},
+    profile::{Node, Sandboxer, Suite},
     runtime,
-    suite::{
-        self,
-        ginkgo::{self, PlanError},
-    },
+    suite::{self, NodeFacts, PlanRequest, ginkgo::PlanError},
 };
 
 /// The suite's dry run on the host takes half a second; a host that is busy building takes longer.
@@ -198,13 +195,14 @@ impl<'a> Attempt<'a> {
         plan: &SuitePlan,
     ) -> Result<(), Stop> {
         let suite = self.suite()?;
-        let run = SuiteRun {
+        let mut run = SuiteRun {
             suite,
             facts: node::facts(machine.root(), sandboxer),
             plan,
             folder: self.folder,
             log: self.log,
             limit: suite.timeout * scale(accelerator),
+            selected: None,
         };
         let result = async {
             self.enter(Phase::RuntimeReady);
@@ -215,6 +213,13 @@ impl<'a> Attempt<'a> {
                 .await
         }
         .await;
+        let differs = run
+            .selected
+            .is_some_and(|selected| selected != plan.selected.len());
+        let result = match result {
+            Ok(()) if differs => self.plan_again(machine, &run.facts).await,
+            result => result,
+        };
         // A machine that still answers may know why.
         self.enter(Phase::Collect);
         let collected = self.collect(machine).await;
@@ -223,19 +228,14 @@ impl<'a> Attempt<'a> {
 
     async fn plan_suite(&self) -> Result<SuitePlan, Stop> {
         self.wait("the suite's dry run on the host");
-        let SuiteKind::Ginkgo(settings) = &self.suite()?.kind;
         let scratch = tempfile::tempdir().map_err(|error| self.failed(&error))?;
-        let scratch = Utf8Path::from_path(scratch.path()).unwrap_or(Utf8Path::new("/tmp"));
-        let bin = self.parts.kubernetes.join("bin");
-        let plan = match ginkgo::plan::dry_run(
-            settings,
-            &self.parts.version,
-            &bin,
-            scratch,
-            DRY_RUN,
-        )
-        .await
-        {
+        let request = PlanRequest {
+            version: &self.parts.version,
+            bin: &self.parts.kubernetes.join("bin"),
+            scratch: Utf8Path::from_path(scratch.path()).unwrap_or(Utf8Path::new("/tmp")),
+            limit: DRY_RUN,
+        };
+        let plan = match suite::kind(&self.suite()?.kind).plan(request).await {
             Ok(plan) => plan,
             // A suite that selects nothing is an outcome of its own.
             Err(PlanError::NothingSelected { total }) => SuitePlan {
@@ -244,12 +244,30 @@ impl<'a> Attempt<'a> {
             },
             Err(error) => return Err(self.failed(&error)),
         };
+        self.keep_plan(&plan)?;
+        Ok(plan)
+    }
+
+    /// Asks the suite in the guest what it runs there: some specs exist only where the node can run them.
+    async fn plan_again(&self, machine: &dyn Machine, facts: &NodeFacts) -> Result<(), Stop> {
+        let kind = suite::kind(&self.suite()?.kind);
+        let output = machine
+            .run(&kind.plan_script(facts), DRY_RUN)
+            .await
+            .map_err(|error| self.machine_failed(error))?;
+        let plan = kind
+            .read_plan(&output.stdout)
+            .map_err(|error| self.failed(&error))?;
+        self.keep_plan(&plan)
+    }
+
+    fn keep_plan(&self, plan: &SuitePlan) -> Result<(), Stop> {
         self.folder
-            .write_json(evaluate::PLAN_FILE, &plan)
+            .write_json(evaluate::PLAN_FILE, plan)
             .map_err(|error| self.failed(&error))?;
         let specs = plan.selected.iter().map(|spec| spec.name.clone()).collect();
         self.log.add(EventKind::SpecsPlanned { specs });
-        Ok(plan)
+        Ok(())
     }
 
     async fn lease(&self, spec: &MachineSpec) -> Result<Lease, Stop> {

@@ -38,6 +38,8 @@ pub struct SuiteRun<'a> {
     pub log: &'a EventLog,
     /// How long it may run; already scaled.
     pub limit: Duration,
+    /// How many specs the suite says in the guest that it runs, once it said so.
+    pub selected: Option<usize>,
 }
 
 impl SuiteRun<'_> {
@@ -46,7 +48,7 @@ impl SuiteRun<'_> {
     /// # Errors
     /// With a stop in phase suite-start or spec when the suite cannot be started or does not end.
     pub async fn to_end(
-        &self,
+        &mut self,
         machine: &dyn Machine,
         mut enter: impl FnMut(Phase),
     ) -> Result<(), Stop> {
@@ -129,7 +131,7 @@ impl SuiteRun<'_> {
         }
     }
 
-    fn finish(&self, stream: &mut dyn LiveStream, exit: SuiteExit) {
+    fn finish(&mut self, stream: &mut dyn LiveStream, exit: SuiteExit) {
         for event in stream.finish() {
             self.tell(event);
         }
@@ -148,26 +150,20 @@ impl SuiteRun<'_> {
     }
 
     /// Writes an event of the stream; returns whether specs run now.
-    fn tell(&self, event: StreamEvent) -> bool {
-        match event {
-            StreamEvent::Phase(phase) => {
-                self.log.add(EventKind::SuitePhaseStarted { phase });
-                phase == SuitePhase::Specs
-            }
-            StreamEvent::SpecStarted(spec) => {
-                self.log.add(EventKind::SpecStarted { spec });
-                true
-            }
-            StreamEvent::SpecFinished(mut result) => {
-                result.ended_at.get_or_insert_with(clock::now);
-                self.log.add(EventKind::SpecFinished { result });
-                true
-            }
-            StreamEvent::WillRun { .. }
-            | StreamEvent::SuiteFailed(_)
-            | StreamEvent::Ran(_)
-            | StreamEvent::Counts { .. } => false,
+    fn tell(&mut self, event: StreamEvent) -> bool {
+        if let StreamEvent::WillRun { selected, .. } = event {
+            self.selected = Some(selected as usize);
         }
+        let Some(kind) = event.event(clock::now()) else {
+            return false;
+        };
+        let runs = match &kind {
+            EventKind::SuitePhaseStarted { phase } => *phase == SuitePhase::Specs,
+            EventKind::SpecStarted { .. } | EventKind::SpecFinished { .. } => true,
+            _ => false,
+        };
+        self.log.add(kind);
+        runs
     }
 }
 

@@ -115,12 +115,14 @@ pub fn counts(parts: &Parts<'_>, result: &mut Reconciled) {
         ),
     ];
     for (name, (selected, total)) in will_run.into_iter().filter_map(|(n, w)| Some((n, w?))) {
-        let planned = parts.plan.map(|plan| (plan.selected.len(), plan.total));
-        if let Some((want, of)) = planned
-            && (want, of) != (selected as usize, total as usize)
+        // Totals may differ: the suite leaves out specs that the place where it was asked cannot run at all.
+        if let Some(plan) = parts.plan
+            && plan.selected.len() != selected as usize
         {
             found.push(format!(
-                "{name} says it would run {selected} of {total} specs, the plan has {want} of {of}"
+                "{name} says it would run {selected} of {total} specs, the plan has {} of {}",
+                plan.selected.len(),
+                plan.total
             ));
         }
     }
