@@ -131,3 +131,6 @@ fn keys(warnings: &[Warning]) -> BTreeSet<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,13 +15,11 @@ type Problems = Vec<Problem>;
 pub fn validate(config: &Config) -> Problems {
     let mut problems = Problems::new();
     if let Some(ignition) = &config.ignition.config {
-        let merged = ignition.merge.iter().flatten();
-        for (at, resource) in merged.chain(&ignition.replace).enumerate() {
-            check_resource(
-                &format!("ignition.config.merge.{at}"),
-                resource,
-                &mut problems,
-            );
+        for (at, resource) in each("ignition.config.merge", ignition.merge.as_deref()) {
+            check_resource(&at, resource, &mut problems);
+        }
+        if let Some(resource) = &ignition.replace {
+            check_resource("ignition.config.replace", resource, &mut problems);
         }
     }
     if let Some(passwd) = &config.passwd {
