@@ -3,60 +3,95 @@
 //! Owns: generation, the user's fragments and their merge, rendering. Pure. Must not: know what a runtime
 //! or a suite is; they hand over files and units.
 
+mod base;
+mod data_url;
+mod error;
+mod locate;
+mod merge;
 mod node;
+mod parse;
+mod validate;
 
+pub use data_url::contents;
+pub use error::{IgnitionError, Problem};
+pub use merge::merge;
 pub use node::{GuestFile, GuestUnit, NodeConfig};
+pub use parse::{Parsed, parse};
+pub use validate::validate;
 
-/// The Ignition config of a node.
+/// A config of the one spec version that is rendered: the newest that Debian's Ignition (2.14) accepts.
+pub type Config = ignition_config::v3_3::Config;
+
+/// A node's finished config.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The config.
+    pub config: Config,
+    /// What the fragments say that has no effect, or not the one that is likely meant.
+    pub warnings: Vec<IgnitionError>,
+}
+
+impl Assembled {
+    /// Kernel arguments that the config wants to be there. A machine that is booted directly must be given them; the
+    /// Debian image's Ignition only checks.
+    #[must_use]
+    pub fn kernel_arguments(&self) -> Vec<String> {
+        let wanted = self.config.kernel_arguments.as_ref();
+        wanted
+            .and_then(|arguments| arguments.should_exist.clone())
+            .unwrap_or_default()
+    }
+
+    /// Kernel arguments that the config wants to be absent.
+    #[must_use]
+    pub fn unwanted_kernel_arguments(&self) -> Vec<String> {
+        let wanted = self.config.kernel_arguments.as_ref();
+        wanted
+            .and_then(|arguments| arguments.should_not_exist.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// The node's config: bellwether's base, under the node's files and units, under the user's fragments.
+///
+/// # Errors
+/// When a fragment does not parse, or anything is invalid.
+pub fn assemble(node: &NodeConfig) -> Result<Assembled, IgnitionError> {
+    let own = base::node(node)?;
+    let mut config = merge(&base::base(node)?, &own)?;
+    let mut warnings = Vec::new();
+    for (name, text) in &node.fragments {
+        let parsed = parse(name, text)?;
+        if !parsed.warnings.is_empty() {
+            warnings.push(IgnitionError::Invalid {
+                name: name.clone(),
+                problems: parsed.warnings,
+            });
+        }
+        config = merge(&config, &parsed.config)?;
+    }
+    // Each part is valid; their sum need not be.
+    error::refuse("the merged config", validate(&config), &mut Vec::new())?;
+    Ok(Assembled { config, warnings })
+}
+
+/// The node's config as JSON, spec 3.3.0.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn generate(node: &NodeConfig) -> Result<String, IgnitionError> {
+    render(&assemble(node)?.config)
+}
+
+/// The config as JSON; equal configs give equal text.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-pub fn generate(config: &NodeConfig) -> Result<String, serde_json::Error> {
-    use serde_json::json;
-    let encode = |text: &str| {
-        format!(
-            "data:,{}",
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-        )
-    };
-    let mut files = vec![
-        GuestFile::new("/etc/hostname", format!("{}\n", config.hostname)),
-        GuestFile::new(
-            "/etc/hosts",
-            format!("127.0.0.1 localhost\n10.0.2.15 {}\n", config.hostname),
-        ),
-        GuestFile::new(
-            "/etc/systemd/network/10-node.network",
-            "[Match]\nName=en*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n",
-        ),
-    ];
-    files.extend(config.files.iter().cloned());
-    let files: Vec<_> = files
-        .iter()
-        .map(|file| json!({"path": file.path, "mode": file.mode, "overwrite": true, "contents": {"source": encode(&file.contents)}}))
-        .collect();
-    let mut units: Vec<_> = config
-        .units
-        .iter()
-        .map(|unit| {
-            let mut json = json!({"name": unit.name});
-            if let Some(contents) = &unit.contents {
-                json["contents"] = json!(contents);
-            }
-            if unit.enabled {
-                json["enabled"] = json!(true);
-            }
-            if unit.mask {
-                json["mask"] = json!(true);
-            }
-            json
-        })
-        .collect();
-    units.push(json!({"name": "bellwether-journal.service", "enabled": true, "contents": "[Unit]\nConditionPathExists=/dev/virtio-ports/bellwether.journal\n[Service]\nExecStart=/bin/sh -c 'exec journalctl -b -f -n all -o short-iso-precise > /dev/virtio-ports/bellwether.journal'\nRestart=on-failure\n[Install]\nWantedBy=multi-user.target\n"}));
-    serde_json::to_string_pretty(&json!({
-        "ignition": {"version": "3.3.0"},
-        "passwd": {"users": [{"name": "root", "sshAuthorizedKeys": [config.ssh_public_key]}]},
-        "storage": {"files": files},
-        "systemd": {"units": units},
-    }))
+pub fn render(config: &Config) -> Result<String, IgnitionError> {
+    let mut text = serde_json::to_string_pretty(&merge::value(config)?)?;
+    text.push('\n');
+    Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,3 +183,94 @@ fn place(from: &Utf8Path, to: &Utf8Path) -> Result<(), ImageError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `debugfs` says about one file of a disk image.
+    async fn stat(disk: &Utf8Path, path: &str) -> String {
+        let ask = format!("stat {path}");
+        let output = process::call("debugfs")
+            .args(["-R", &ask, disk.as_str()])
+            .run()
+            .await
+            .unwrap();
+        output.text()
+    }
+
+    #[tokio::test]
+    async fn a_disk_holds_the_parts_as_roots_and_only_what_it_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let cache = Cache::open(folder.join("cache")).unwrap();
+        let built = folder.join("built");
+        fs::create_dir_all(built.join("bin")).unwrap();
+        fs::write(built.join(".bellwether.json"), "{}").unwrap();
+        fs::write(built.join("bin/kubelet"), vec![7; 3 << 20]).unwrap();
+        fs_err::os::unix::fs::symlink("kubelet", built.join("bin/hyperkube")).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(built.join("bin/kubelet"), executable).unwrap();
+        for number in 0..300 {
+            fs::write(built.join(format!("small-{number}")), "x").unwrap();
+        }
+        let parts = [
+            PayloadPart {
+                from: built.clone(),
+                to: "kubernetes".to_owned(),
+            },
+            PayloadPart {
+                from: built.join("small-0"),
+                to: "images/pause.tar".to_owned(),
+            },
+        ];
+        let (inputs, log) = (Digest::of(b"inputs"), folder.join("log"));
+        let made = payload("kubernetes", &parts, &inputs, &cache, &log)
+            .await
+            .unwrap();
+        let kubelet = stat(&made.disk, "/kubernetes/bin/kubelet").await;
+        assert!(kubelet.contains("Mode:  0755"), "{kubelet}");
+        assert!(kubelet.contains("User:     0   Group:     0"), "{kubelet}");
+        assert!(kubelet.contains("Size: 3145728"), "{kubelet}");
+        assert!(
+            stat(&made.disk, "/kubernetes/bin/hyperkube")
+                .await
+                .contains("symlink")
+        );
+        assert!(
+            stat(&made.disk, "/images/pause.tar")
+                .await
+                .contains("Size: 1")
+        );
+        assert!(
+            !stat(&made.disk, "/kubernetes/.bellwether.json")
+                .await
+                .contains("Inode")
+        );
+        let size = fs::metadata(&made.disk).unwrap().len();
+        assert!(size < 16 << 20, "{size} bytes for 5 MiB");
+        let again = payload("kubernetes", &parts, &inputs, &cache, &log)
+            .await
+            .unwrap();
+        assert!(made.fresh && !again.fresh);
+        let other = payload("kubernetes", &parts, &Digest::of(b"others"), &cache, &log).await;
+        assert_ne!(other.unwrap().disk, made.disk);
+    }
+
+    #[tokio::test]
+    async fn two_parts_at_one_path_do_not_write_through_to_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let cache = Cache::open(folder.join("cache")).unwrap();
+        let parts = ["one", "two"].map(|name| {
+            fs::write(folder.join(name), name).unwrap();
+            PayloadPart {
+                from: folder.join(name),
+                to: "bin/x".to_owned(),
+            }
+        });
+        let result = payload("x", &parts, &Digest::of(b""), &cache, &folder.join("log")).await;
+        assert!(result.is_err());
+        assert_eq!(fs::read_to_string(folder.join("one")).unwrap(), "one");
+    }
+}

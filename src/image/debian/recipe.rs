@@ -34,7 +34,7 @@ const PACKAGES: [&str; 23] = [
 ];
 
 /// Files of ours in the image, laid down before the packages: path, mode, contents.
-const SEED: [(&str, u32, &str); 9] = [
+const SEED: [(&str, u32, &str); 10] = [
     (
         "etc/dracut.conf.d/50-bellwether.conf",
         0o644,
@@ -70,6 +70,11 @@ const SEED: [(&str, u32, &str); 9] = [
         "usr/lib/dracut/modules.d/80bellwether/ignition-kargs-helper.sh",
         0o755,
         include_str!("seed/ignition-kargs-helper.sh"),
+    ),
+    (
+        "usr/lib/systemd/system-preset/99-bellwether.preset",
+        0o644,
+        include_str!("seed/default.preset"),
     ),
     (
         "usr/lib/bellwether/finish",

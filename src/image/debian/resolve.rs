@@ -242,3 +242,6 @@ async fn lock(path: &Utf8Path) -> Result<File, ImageError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
