@@ -33,6 +33,8 @@ const TICK: Duration = Duration::from_millis(200);
 const REST: Duration = Duration::from_millis(400);
 /// A failure journal that was quiet for so long is complete.
 const QUIET: Duration = Duration::from_millis(1500);
+/// A line longer than this is cut.
+const LONGEST: usize = 1 << 20;
 /// QEMU's events, beside the logs.
 pub const QMP_LOG: &str = "qmp.log";
 /// QEMU's own words, beside the logs.
@@ -69,8 +71,11 @@ impl Tail {
         }
         self.offset += new.len() as u64;
         self.torn.extend_from_slice(&new);
-        let Some(end) = self.torn.iter().rposition(|byte| *byte == b'\n') else {
-            return Vec::new();
+        let end = match self.torn.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => end,
+            // A guest that never ends its line must not fill our memory.
+            None if self.torn.len() > LONGEST => self.torn.len() - 1,
+            None => return Vec::new(),
         };
         let rest = self.torn.split_off(end + 1);
         let whole = std::mem::replace(&mut self.torn, rest);
