@@ -1,5 +1,10 @@
 //! The command line from outside: help, exit codes, and what reads a run directory.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use std::{path::Path, process::Command};
 
 /// One call with a state folder of its own. Returns exit status, stdout, stderr.

@@ -39,7 +39,7 @@ pub enum CliError {
     Cache(#[from] CacheError),
     /// A node image could not be made.
     #[error(transparent)]
-    Image(#[from] ImageError),
+    Image(Box<ImageError>),
     /// The profile has no such image.
     #[error("the profile has no image `{name}`")]
     NoImage {
@@ -186,5 +186,11 @@ impl CliError {
             _ => printer.error(&self.to_string(), &self.hints()),
         }
         std::process::ExitCode::from(self.exit().code())
+    }
+}
+
+impl From<ImageError> for CliError {
+    fn from(error: ImageError) -> Self {
+        Self::Image(Box::new(error))
     }
 }
