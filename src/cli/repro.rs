@@ -95,9 +95,7 @@ fn pinned(record: &RunRecord, lane: &LaneId, spec: &SpecName) -> Profile {
             .pairings
             .retain(|pairing| pairing.name == lane.pairing);
         profile.nodes.retain(|node| node.name == lane.node);
-        profile
-            .sandboxers
-            .retain(|sandboxer| sandboxer.name == lane.sandboxer);
+        // Sandboxers stay: their packages are part of the node image.
         profile.suites.retain(|suite| suite.name == lane.suite);
         for suite in &mut profile.suites {
             suite.nodes.retain(|node| *node == lane.node);
