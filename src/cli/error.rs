@@ -3,6 +3,7 @@
 use crate::{
     build::cache::CacheError,
     evidence::RunDirError,
+    image::ImageError,
     model::{ExitCode, LaneId, SpecName},
     process::ProcessError,
     profile::ProfileErrors,
@@ -36,6 +37,17 @@ pub enum CliError {
     /// The cache could not be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// A node image could not be made.
+    #[error(transparent)]
+    Image(Box<ImageError>),
+    /// The profile has no such image.
+    #[error("the profile has no image `{name}`")]
+    NoImage {
+        /// What was asked for.
+        name: String,
+        /// The images it has.
+        images: Vec<String>,
+    },
     /// A helper program failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -112,6 +124,8 @@ impl CliError {
                 let names: Vec<_> = lanes.iter().map(LaneId::as_str).collect();
                 vec![format!("one of: {}", names.join(", "))]
             }
+            Self::Image(error) => error.hint().into_iter().collect(),
+            Self::NoImage { images, .. } => vec![format!("one of: {}", images.join(", "))],
             Self::NoMachine { .. } => {
                 vec!["`bellwether run … --keep` leaves machines up after a run".to_owned()]
             }
@@ -146,6 +160,7 @@ impl CliError {
             | Self::Form { .. }
             | Self::NoLane { .. }
             | Self::NoMachine { .. }
+            | Self::NoImage { .. }
             | Self::NoSpec { .. } => ExitCode::Usage,
             Self::Profile(_)
             | Self::Run(RunError::Plan(_))
@@ -156,6 +171,7 @@ impl CliError {
             | Self::RunDir(_)
             | Self::Report(_)
             | Self::Cache(_)
+            | Self::Image(_)
             | Self::Process(_)
             | Self::Io(_) => ExitCode::Infra,
         }
@@ -170,5 +186,11 @@ impl CliError {
             _ => printer.error(&self.to_string(), &self.hints()),
         }
         std::process::ExitCode::from(self.exit().code())
+    }
+}
+
+impl From<ImageError> for CliError {
+    fn from(error: ImageError) -> Self {
+        Self::Image(Box::new(error))
     }
 }

@@ -8,11 +8,13 @@ mod doctor;
 mod error;
 mod globals;
 mod host;
+mod image;
 mod plan;
 mod printer;
 mod profile;
 pub mod progress;
 mod report;
+mod repro;
 mod run;
 mod runs;
 mod selection;
@@ -40,8 +42,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 passed, 1 a blocking lane failed, 2 wrong usage or profile, 3 infrastructure, 4 a build failed,
-5 incomplete, 130 stopped by Ctrl-C.";
+Exit codes: 0 passed, 1 a blocking lane failed, 2 wrong usage or profile, 3 infrastructure, 4 a build \
+failed, 5 incomplete, 130 stopped by Ctrl-C.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -51,7 +53,9 @@ enum Command {
     Report(report::ReportArgs),
     Runs(runs::RunsArgs),
     Ssh(ssh::SshArgs),
+    Repro(repro::ReproArgs),
     Profile(profile::ProfileArgs),
+    Image(image::ImageArgs),
     Cache(cache::CacheArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -90,6 +94,8 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Report(args) => report::run(args, globals).await,
         Command::Runs(args) => runs::run(&args, globals),
         Command::Ssh(args) => ssh::run(args, globals),
+        Command::Repro(args) => repro::run(args, globals).await,
+        Command::Image(args) => image::run(args, globals).await,
         Command::Profile(args) => profile::run(args, globals),
         Command::Cache(args) => cache::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals).await,

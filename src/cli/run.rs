@@ -11,8 +11,9 @@ use super::{
     selection::Selection,
 };
 use crate::{
+    evidence::EvidenceDir,
     machine::{self, Qemu, Swept},
-    model::ExitCode,
+    model::{ExitCode, RunSummary},
     report::{TerminalOptions, terminal},
     run::{self, Finished, Host, Request, state::RunState, store::Store},
 };
@@ -40,12 +41,38 @@ pub struct RunArgs {
 /// # Errors
 /// When the profile is wrong, or the run cannot be recorded.
 pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError> {
-    let profile = args.selection.load()?;
+    let request = Request {
+        profile: args.selection.load()?,
+        command: std::env::args().collect(),
+        keep: args.keep,
+        if_changed: args.if_changed,
+    };
+    match execute(request, globals).await? {
+        Finished::Unchanged { folder, exit } => {
+            globals.printer().say(&format!(
+                "nothing moved since {}; its verdict stands",
+                folder.path()
+            ));
+            Ok(exit)
+        }
+        Finished::Ran { folder, summary } => {
+            show(&folder, &summary, globals)?;
+            Ok(summary.exit)
+        }
+    }
+}
+
+/// Runs a request to its end, with the live view and Ctrl-C.
+///
+/// # Errors
+/// When the run cannot be recorded.
+pub async fn execute(request: Request, globals: &Globals) -> Result<Finished, CliError> {
     let store = globals.store()?;
     clean_up(globals, &store).await?;
     let printer = globals.printer();
     let live = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-    let progress = Progress::new(live, printer.stderr_colour, usual(&store, &profile.name));
+    let usual = usual(&store, &request.profile.name);
+    let progress = Progress::new(live, printer.stderr_colour, usual);
     let ticks = progress.ticks();
     let cancel = CancellationToken::new();
     let interrupts = watch_interrupts(cancel.clone(), progress.clone());
@@ -56,39 +83,41 @@ pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError>
             state: store.root().to_owned(),
         }),
     };
-    let request = Request {
-        profile,
-        command: std::env::args().collect(),
-        keep: args.keep,
-        if_changed: args.if_changed,
-    };
     let finished = run::run(&host, request, progress.observer(), cancel).await;
     interrupts.abort();
     ticks.abort();
     progress.finish();
-    match finished? {
-        Finished::Unchanged { folder, exit } => {
+    Ok(finished?)
+}
+
+/// Prints a run's summary, and how to enter the machines that were left up.
+///
+/// # Errors
+/// When stdout or the state folder refuses.
+pub fn show(folder: &EvidenceDir, summary: &RunSummary, globals: &Globals) -> Result<(), CliError> {
+    let printer = globals.printer();
+    if printer.json {
+        printer.document(summary)?;
+    } else {
+        let options = TerminalOptions {
+            width: printer.width(),
+            colour: printer.stdout_colour,
+            failures: 10,
+            folder: Some(folder.path().to_owned()),
+        };
+        printer.data(&terminal(summary, &options))?;
+    }
+    let store = globals.store()?;
+    for cell in summary.cells.iter().filter(|cell| cell.attempts > 0) {
+        let attempt = folder.attempt(&cell.lane.id, cell.attempts);
+        if let Some(record) = machine::find(store.root(), attempt.path())? {
             printer.say(&format!(
-                "nothing moved since {}; its verdict stands",
-                folder.path()
+                "the machine of {} is up: {}",
+                cell.lane.id, record.ssh_command
             ));
-            Ok(exit)
-        }
-        Finished::Ran { folder, summary } => {
-            if printer.json {
-                printer.document(&summary)?;
-            } else {
-                let options = TerminalOptions {
-                    width: printer.width(),
-                    colour: printer.stdout_colour,
-                    failures: 10,
-                    folder: Some(folder.path().to_owned()),
-                };
-                printer.data(&terminal(&summary, &options))?;
-            }
-            Ok(summary.exit)
         }
     }
+    Ok(())
 }
 
 /// What a killed bellwether left: machines are ended, runs are judged by what they have.

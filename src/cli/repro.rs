@@ -1,0 +1,264 @@
+//! `bellwether repro`: one spec of an earlier run again, on the same candidate and node.
+
+use clap::Args;
+
+use super::{CliError, Globals, run as run_command, target};
+use crate::{
+    model::{Candidate, ExitCode, LaneId, Origin, RunSummary, SpecName},
+    profile::{Profile, SourceKind, SuiteKind},
+    run::{
+        Finished, Request,
+        record::{self, RunRecord},
+    },
+};
+
+/// Run a spec of an earlier run again, until it fails, and leave its machine up to be entered
+///
+/// Takes the earlier run's profile with every source pinned to the revision that ran, and that one lane. What
+/// cannot be pinned and has moved since (such as packages of the node image) is named.
+#[derive(Debug, Args)]
+pub struct ReproArgs {
+    /// A run, one of its lanes, and a spec: the handle that `show` prints, or a part of its name
+    #[arg(value_name = "RUN/LANE/SPEC")]
+    target: String,
+    /// How often at most; it stops at the first failure
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    times: u32,
+    /// Take the machine down afterwards
+    #[arg(long)]
+    no_keep: bool,
+}
+
+/// Runs the subcommand. Ends with the last run's exit code.
+///
+/// # Errors
+/// When there is no such spec, or the run cannot be recorded.
+pub async fn run(args: ReproArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let store = globals.store()?;
+    let target::Target { run, rest } = target::target(&store, &args.target)?;
+    let Some((lane_text, spec_text)) = rest.as_deref().and_then(|rest| rest.split_once('/')) else {
+        return Err(CliError::Form {
+            text: args.target,
+            form: "RUN/LANE/SPEC",
+        });
+    };
+    let summary = target::summary(&run)?;
+    let name = target::name_of(&run);
+    let lanes = summary.cells.iter().map(|cell| &cell.lane.id);
+    let lane = target::lane(&name, lanes, lane_text)?;
+    let spec = spec_of(&summary, &lane, spec_text)?;
+    let record: RunRecord = run.read_json(record::FILE)?;
+    let profile = pinned(&record, &lane, &spec);
+
+    let printer = globals.printer();
+    for time in 1..=args.times.max(1) {
+        printer.say(&format!(
+            "{time} of {}: {spec} in {lane}",
+            args.times.max(1)
+        ));
+        let request = Request {
+            profile: profile.clone(),
+            command: std::env::args().collect(),
+            keep: !args.no_keep,
+            if_changed: false,
+        };
+        let Finished::Ran { folder, summary } = run_command::execute(request, globals).await?
+        else {
+            break;
+        };
+        for moved in moved(&record.candidates, &summary.candidates) {
+            printer.say(&format!("not the same candidate: {moved}"));
+        }
+        if summary.exit != ExitCode::Passed || time >= args.times.max(1) {
+            run_command::show(&folder, &summary, globals)?;
+            return Ok(summary.exit);
+        }
+    }
+    Ok(ExitCode::Passed)
+}
+
+fn spec_of(summary: &RunSummary, lane: &LaneId, text: &str) -> Result<SpecName, CliError> {
+    let specs = summary
+        .cells
+        .iter()
+        .filter(|cell| cell.lane.id == *lane)
+        .flat_map(|cell| &cell.specs)
+        .map(|spec| &spec.name);
+    target::spec(lane, specs, text)
+}
+
+/// The run's profile with this lane alone, its sources at what ran, and nothing but this spec.
+fn pinned(record: &RunRecord, lane: &LaneId, spec: &SpecName) -> Profile {
+    let mut profile = record.profile.clone();
+    if let Some(lane) = record.lanes.iter().find(|other| other.id == *lane) {
+        profile
+            .pairings
+            .retain(|pairing| pairing.name == lane.pairing);
+        profile.nodes.retain(|node| node.name == lane.node);
+        // Sandboxers stay: their packages are part of the node image.
+        profile.suites.retain(|suite| suite.name == lane.suite);
+        for suite in &mut profile.suites {
+            suite.nodes.retain(|node| *node == lane.node);
+            suite
+                .sandboxers
+                .retain(|sandboxer| *sandboxer == lane.sandboxer);
+            suite.pairings.retain(|pairing| *pairing == lane.pairing);
+            let SuiteKind::Ginkgo(ginkgo) = &mut suite.kind;
+            // Anchored at the end: names begin with the suite's own, and some are the beginning of others.
+            ginkgo.focus = vec![format!("{}$", regex::escape(&spec.0))];
+            ginkgo.skip.clear();
+            ginkgo.label_filter = None;
+        }
+    }
+    // One failing spec is the question, not a rate over many runs.
+    profile.gates.clear();
+    for pairing in &mut profile.pairings {
+        pairing.selects.clear();
+    }
+    let pairing = profile.pairings.first().map(|pairing| pairing.name.clone());
+    let candidate = record
+        .candidates
+        .iter()
+        .find(|candidate| Some(&candidate.pairing) == pairing.as_ref());
+    for (name, revision) in candidate.iter().flat_map(|candidate| &candidate.revisions) {
+        let Some(source) = profile.sources.get_mut(name) else {
+            continue;
+        };
+        match (&mut source.kind, &revision.origin) {
+            (SourceKind::Git { reference, .. }, Origin::Git { commit, .. }) => {
+                reference.clone_from(commit);
+            }
+            (SourceKind::GoModule { version, .. }, Origin::GoModule { version: ran, .. }) => {
+                version.clone_from(ran);
+            }
+            // A folder is what it is now; `moved` says so when that is something else.
+            _ => {}
+        }
+    }
+    profile
+}
+
+/// What is not as it was, in words.
+fn moved(then: &[Candidate], now: &[Candidate]) -> Vec<String> {
+    let mut words = Vec::new();
+    for new in now {
+        let Some(old) = then.iter().find(|old| old.pairing == new.pairing) else {
+            continue;
+        };
+        for (name, revision) in &new.revisions {
+            if old
+                .revisions
+                .get(name)
+                .is_some_and(|o| o.identity() != revision.identity())
+            {
+                words.push(format!("source {name} is {} now", revision.version));
+            }
+        }
+        for (name, image) in &new.node_images {
+            if old
+                .node_images
+                .get(name)
+                .is_some_and(|o| o.digest != image.digest)
+            {
+                words.push(format!("node image {name} is {} now", image.version));
+            }
+        }
+        for (tool, version) in &new.toolchains {
+            if old.toolchains.get(tool).is_some_and(|o| o != version) {
+                words.push(format!("{tool} is {version} now"));
+            }
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::*;
+    use crate::{
+        evidence::EvidenceDir,
+        model::SCHEMA_VERSION,
+        plan,
+        profile::{self, Overrides},
+    };
+
+    fn summary() -> RunSummary {
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+        EvidenceDir::at(root.join("tests/fixtures/report/run-failed"))
+            .read_json("summary.json")
+            .unwrap()
+    }
+
+    /// A record of the shipped profile, with what the recorded run resolved.
+    fn record() -> RunRecord {
+        let summary = summary();
+        let profile = profile::load("quickstart", &Overrides::default()).unwrap();
+        let mut candidates = summary.candidates;
+        candidates[0].pairing.clone_from(&profile.pairings[0].name);
+        RunRecord {
+            schema: SCHEMA_VERSION,
+            run: summary.run,
+            started_at: summary.started_at,
+            command: Vec::new(),
+            lanes: plan::lanes_of(&profile),
+            profile,
+            candidates,
+            notes: Vec::new(),
+            plan: None,
+            environment: None,
+        }
+    }
+
+    #[test]
+    fn the_profile_is_pinned_to_what_ran() {
+        let record = record();
+        let spec = SpecName("[sig-storage] EmptyDir should support (root,0644,tmpfs)".to_owned());
+        let lane = &record.lanes[1];
+        let profile = pinned(&record, &lane.id, &spec);
+        assert_eq!(plan::lanes_of(&profile), std::slice::from_ref(lane));
+        let SuiteKind::Ginkgo(ginkgo) = &profile.suites[0].kind;
+        let focus = regex::Regex::new(&ginkgo.focus[0]).unwrap();
+        assert!(focus.is_match(&format!("E2eNode Suite {spec}")));
+        assert!(!focus.is_match(&format!("{spec} [Slow]")));
+        assert!(
+            profile::compile_go_regex(&ginkgo.focus[0]).is_ok(),
+            "Go must take it too"
+        );
+        let SourceKind::GoModule { version, .. } = &profile.sources["kubernetes"].kind else {
+            panic!("the quickstart takes modules");
+        };
+        assert_eq!(version, "v1.36.3");
+    }
+
+    #[test]
+    fn what_moved_is_named() {
+        let then = summary().candidates;
+        assert!(moved(&then, &then).is_empty());
+        let mut now = then.clone();
+        now[0]
+            .toolchains
+            .insert("go".to_owned(), "go1.27.0".to_owned());
+        let image = now[0].node_images.get_mut("debian-13").unwrap();
+        image.digest.0 = "0".repeat(64);
+        assert_eq!(
+            moved(&then, &now),
+            [
+                "node image debian-13 is trixie, Release of 2026-11-14 now",
+                "go is go1.27.0 now"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_spec_is_found_by_the_handle_that_is_printed() {
+        let summary = summary();
+        let lane = &summary.cells[1].lane.id;
+        let failed = crate::report::words::failures(&summary.cells[1])
+            .next()
+            .unwrap();
+        let handle = crate::report::words::spec_handle(&failed.name);
+        assert_eq!(spec_of(&summary, lane, &handle).unwrap(), failed.name);
+    }
+}
