@@ -152,7 +152,8 @@ fn kernel(artifact: Artifact, entry: &Entry) -> Option<Alarm> {
 }
 
 fn ignition(entry: &Entry) -> Option<Alarm> {
-    form!(FAILED = r"^CRITICAL *: Ignition failed: (.*)$");
+    // Before its log is a stream it goes to syslog, without the level in words.
+    form!(FAILED = r"^(?:CRITICAL *: )?Ignition failed: (.*)$");
     if entry.sender != "ignition" {
         return None;
     }

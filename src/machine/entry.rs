@@ -44,6 +44,8 @@ pub struct Entry {
     pub unit: String,
     /// The message.
     pub message: String,
+    /// Whether the sender itself called it critical, or worse.
+    pub critical: bool,
 }
 
 impl Entry {
@@ -145,11 +147,15 @@ fn from_json(value: &Value) -> Entry {
         unit if unit.is_empty() => field("_SYSTEMD_UNIT"),
         unit => unit,
     };
+    let message = field("MESSAGE");
+    let critical =
+        matches!(field("PRIORITY").as_str(), "0" | "1" | "2") || message.starts_with("CRITICAL");
     Entry {
         sender,
         pid,
         unit,
-        message: field("MESSAGE"),
+        message,
+        critical,
     }
 }
 
@@ -183,6 +189,7 @@ fn from_journal_text(line: &str) -> Option<Entry> {
         pid: found.get(2).and_then(|pid| pid.as_str().parse().ok()),
         unit: String::new(),
         message: strip_escapes(&found[3]),
+        critical: found[3].starts_with("CRITICAL"),
     };
     entry.unit = unit_of(&entry);
     Some(entry)
@@ -204,6 +211,7 @@ fn from_console(line: &str) -> Entry {
                 sender: sender.as_str().to_owned(),
                 pid: found.get(2).and_then(|pid| pid.as_str().parse().ok()),
                 unit: String::new(),
+                critical: message.starts_with("CRITICAL"),
                 message,
             };
             entry.unit = unit_of(&entry);
@@ -224,8 +232,8 @@ fn from_console(line: &str) -> Entry {
         let mut entry = Entry {
             sender: "systemd".into(),
             pid: Some(1),
-            unit: String::new(),
             message: found[1].to_owned(),
+            ..Entry::default()
         };
         entry.unit = unit_of(&entry);
         return entry;

@@ -145,31 +145,31 @@ impl Story {
         Some(line.entry.evidence(line.artifact, line.number))
     }
 
-    /// Ignition's last line wraps all it was doing; the operation that failed has a line of its own, before it.
+    /// Ignition's last line wraps all it was doing; what failed has a line of its own, before it: a fault of the
+    /// config with its place, or else the operation that ended with the same error.
     fn innermost(&self, last: &Entry) -> Option<&Line> {
         let end = last.message.as_str();
-        let mut critical = self.lines.iter().filter(|line| {
+        let of_ignition = |line: &&Line| {
             line.entry.sender == "ignition"
                 && line.entry.pid == last.pid
-                && line.entry.message.starts_with("CRITICAL")
                 && line.entry.message != last.message
-        });
-        let all: Vec<&Line> = critical.by_ref().collect();
-        let wrapped = all.iter().find(|line| {
+        };
+        let fault = |line: &&Line| level(&line.entry.message).starts_with("error at ");
+        let all = || self.lines.iter().filter(of_ignition);
+        let critical = || all().filter(|line| line.entry.critical);
+        let operation = |line: &&Line| line.entry.message.contains("[failed]");
+        let same_error = |line: &&Line| {
             let inner = line.entry.message.rsplit_once("[failed]");
-            let inner = inner.map_or(line.entry.message.as_str(), |(_, inner)| inner);
+            let inner = inner.map_or(level(&line.entry.message), |(_, inner)| inner);
             inner
                 .split_once(": ")
                 .is_some_and(|(_, error)| error.len() > 8 && end.ends_with(error))
-        });
-        wrapped
-            .or_else(|| {
-                all.iter()
-                    .rev()
-                    .find(|line| line.entry.message.contains("[failed]"))
-            })
-            .or_else(|| all.last())
-            .copied()
+        };
+        all()
+            .find(fault)
+            .or_else(|| critical().find(same_error))
+            .or_else(|| critical().rfind(operation))
+            .or_else(|| critical().next_back())
     }
 
     fn last_words(&self, unit: &str) -> Option<&Line> {
@@ -264,10 +264,18 @@ impl Story {
     }
 }
 
-/// Ignition's words without its level and its operation numbers.
+/// Ignition's words without their level.
+fn level(message: &str) -> &str {
+    let text = ["CRITICAL", "ERROR"]
+        .iter()
+        .find_map(|level| message.strip_prefix(level))
+        .unwrap_or(message);
+    text.trim_start_matches([' ', ':'])
+}
+
+/// Ignition's words without their level and operation numbers.
 fn operation(message: &str) -> &str {
-    let text = message.strip_prefix("CRITICAL").unwrap_or(message);
-    let text = text.trim_start_matches([' ', ':']);
+    let text = level(message);
     match text.split_once("[failed]") {
         Some((_, what)) => what.trim(),
         None => text,

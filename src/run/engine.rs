@@ -109,7 +109,7 @@ pub async fn run(
         folder,
         record: &mut record,
     }
-    .to_end(request.if_changed)
+    .drive(request.if_changed)
     .await;
     drop(lock);
     result
@@ -122,7 +122,7 @@ struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    async fn to_end(self, if_changed: bool) -> Result<Finished, RunError> {
+    async fn drive(self, if_changed: bool) -> Result<Finished, RunError> {
         let cancel = self.context.cancel.clone();
         let resolved = tokio::select! {
             biased;

@@ -209,7 +209,7 @@ impl<'a> Attempt<'a> {
             self.until_ended(machine, self.ready(machine, accelerator))
                 .await?;
             self.enter(Phase::SuiteStart);
-            self.until_ended(machine, run.to_end(machine, |phase| self.enter(phase)))
+            self.until_ended(machine, run.drive(machine, |phase| self.enter(phase)))
                 .await
         }
         .await;

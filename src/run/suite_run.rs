@@ -47,7 +47,7 @@ impl SuiteRun<'_> {
     ///
     /// # Errors
     /// With a stop in phase suite-start or spec when the suite cannot be started or does not end.
-    pub async fn to_end(
+    pub async fn drive(
         &mut self,
         machine: &dyn Machine,
         mut enter: impl FnMut(Phase),

@@ -34,9 +34,9 @@ struct Row {
 }
 
 /// Runs the named measurements, or all but `cold`.
-pub fn run(names: &[String]) -> Result<()> {
-    let chosen = |name: &str| names.is_empty() && name != "cold" || names.iter().any(|n| n == name);
-    if names.iter().any(|name| name != "cold") || names.is_empty() {
+pub fn run(names: &[&str]) -> Result<()> {
+    let chosen = |name: &str| names.is_empty() && name != "cold" || names.contains(&name);
+    if names.iter().any(|name| *name != "cold") || names.is_empty() {
         succeed(Command::new("cargo").args(["build", "--release", "--bin", "bellwether"]))?;
     }
     let mut rows = Vec::new();
@@ -59,9 +59,14 @@ pub fn run(names: &[String]) -> Result<()> {
 }
 
 fn junit() -> Result<Row> {
-    let output = Command::new("cargo").args(["bench", "--bench", "junit"]).output()?;
+    let output = Command::new("cargo")
+        .args(["bench", "--bench", "junit"])
+        .output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = text.lines().find(|line| line.contains("MB/s")).ok_or("the bench printed no MB/s")?;
+    let line = text
+        .lines()
+        .find(|line| line.contains("MB/s"))
+        .ok_or("the bench printed no MB/s")?;
     Ok(Row {
         what: "JUnit reader",
         measured: line.trim().to_owned(),
@@ -74,13 +79,21 @@ fn decision() -> Result<Row> {
     let mut times = Vec::new();
     for _ in 0..5 {
         let started = Instant::now();
-        succeed(Command::new(BINARY).args(["plan", "quickstart"]).stdout(Stdio::null()))?;
+        succeed(
+            Command::new(BINARY)
+                .args(["plan", "quickstart"])
+                .stdout(Stdio::null()),
+        )?;
         times.push(started.elapsed());
     }
     times.sort();
     Ok(Row {
         what: "deciding that nothing changed (resolve, digests, cache), median of 5",
-        measured: format!("{:.2} s (worst {:.2} s)", times[2].as_secs_f64(), times[4].as_secs_f64()),
+        measured: format!(
+            "{:.2} s (worst {:.2} s)",
+            times[2].as_secs_f64(),
+            times[4].as_secs_f64()
+        ),
         bound: "≤ 2 s",
         command: format!("{BINARY} plan quickstart"),
     })
@@ -104,14 +117,26 @@ fn warm() -> Result<Vec<Row>> {
     let lanes = lanes(&run)?;
     let overhead: Vec<String> = lanes
         .iter()
-        .map(|lane| format!("{} {:.0} s (boot {:.0} s, import {:.0} s)", lane.id, lane.rest, lane.boot, lane.import))
+        .map(|lane| {
+            format!(
+                "{} {:.0} s (boot {:.0} s, import {:.0} s)",
+                lane.id, lane.rest, lane.boot, lane.import
+            )
+        })
         .collect();
-    let beyond = lanes.iter().map(|lane| lane.rest - lane.boot - lane.import).fold(0.0, f64::max);
+    let beyond = lanes
+        .iter()
+        .map(|lane| lane.rest - lane.boot - lane.import)
+        .fold(0.0, f64::max);
     let command = format!("{BINARY} run quickstart");
     Ok(vec![
         Row {
             what: "quickstart, warm: two lanes of eight specs",
-            measured: format!("{:.1} min, {status}", wall.as_secs_f64() / 60.0),
+            measured: format!(
+                "{:.1} min under {}, {status}",
+                wall.as_secs_f64() / 60.0,
+                accelerator(&run)?
+            ),
             bound: "≤ 9 min",
             command: command.clone(),
         },
@@ -149,7 +174,9 @@ fn ctrl_c() -> Result<Row> {
     // Until a machine runs and its suite has begun: the most there is to take down.
     let run = loop {
         if let Ok(run) = only_run(state.path())
-            && events(&run)?.iter().any(|event| event["phase"] == "suite-start" && event["event"] == "phase-started")
+            && events(&run)?
+                .iter()
+                .any(|event| event["phase"] == "suite-start" && event["event"] == "phase-started")
         {
             break run;
         }
@@ -162,7 +189,12 @@ fn ctrl_c() -> Result<Row> {
     succeed(Command::new("kill").args(["-INT", &child.id().to_string()]))?;
     let status = child.wait()?;
     let run = run.display().to_string();
-    while Command::new("pgrep").args(["-f", &run]).stdout(Stdio::null()).status()?.success() {
+    while Command::new("pgrep")
+        .args(["-f", &run])
+        .stdout(Stdio::null())
+        .status()?
+        .success()
+    {
         thread::sleep(Duration::from_millis(50));
     }
     Ok(Row {
@@ -190,7 +222,10 @@ fn cold() -> Result<Vec<Row>> {
         .status()?;
     Ok(vec![Row {
         what: "`make run` in a fresh clone with empty caches",
-        measured: format!("{:.1} min, {status}", started.elapsed().as_secs_f64() / 60.0),
+        measured: format!(
+            "{:.1} min, {status}",
+            started.elapsed().as_secs_f64() / 60.0
+        ),
         bound: "≤ 25 min",
         command: "cargo xtask bench cold".to_owned(),
     }])
@@ -208,14 +243,25 @@ fn start(state: &Path) -> Result<Child> {
 
 fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {status}").into())
+    }
 }
 
 /// The peak resident memory of a process so far, in bytes.
 fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap_or("0");
+    line.split_whitespace()
+        .next()
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1024
 }
 
 fn only_run(state: &Path) -> Result<PathBuf> {
@@ -233,7 +279,10 @@ fn events(run: &Path) -> Result<Vec<Value>> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.file_name().is_some_and(|name| name == "events.jsonl") {
-                let lane = path.parent().and_then(Path::parent).map(|lane| lane.display().to_string());
+                let lane = path
+                    .parent()
+                    .and_then(Path::parent)
+                    .map(|lane| lane.display().to_string());
                 for line in fs::read_to_string(&path)?.lines() {
                     let mut event: Value = serde_json::from_str(line)?;
                     event["folder"] = lane.clone().into();
@@ -247,15 +296,28 @@ fn events(run: &Path) -> Result<Vec<Value>> {
 
 fn at(event: &Value) -> f64 {
     let text = event["at"].as_str().unwrap_or_default();
-    text.parse::<jiff::Timestamp>().map_or(0.0, |at| at.as_microsecond() as f64 / 1e6)
+    text.parse::<jiff::Timestamp>()
+        .map_or(0.0, |at| at.as_microsecond() as f64 / 1e6)
 }
 
 fn first_machine(run: &Path) -> Result<f64> {
     let events = events(run)?;
     let time = |name: &str| {
-        events.iter().filter(|event| event["event"] == name).map(at).fold(f64::INFINITY, f64::min)
+        events
+            .iter()
+            .filter(|event| event["event"] == name)
+            .map(at)
+            .fold(f64::INFINITY, f64::min)
     };
     Ok(time("machine-started") - time("run-started"))
+}
+
+fn accelerator(run: &Path) -> Result<String> {
+    let summary: Value = serde_json::from_str(&fs::read_to_string(run.join("summary.json"))?)?;
+    Ok(summary["environment"]["accelerator"]
+        .as_str()
+        .unwrap_or("unknown")
+        .to_owned())
 }
 
 struct LaneTime {
@@ -279,7 +341,9 @@ fn lanes(run: &Path) -> Result<Vec<LaneTime>> {
                     .find(|event| {
                         event["event"] == "phase-started"
                             && event["phase"] == name
-                            && event["folder"].as_str().is_some_and(|folder| folder.ends_with(&id))
+                            && event["folder"]
+                                .as_str()
+                                .is_some_and(|folder| folder.ends_with(&id))
                     })
                     .map_or(0.0, at)
             };
@@ -297,13 +361,17 @@ fn lanes(run: &Path) -> Result<Vec<LaneTime>> {
 /// Replaces the rows that were measured and keeps the others.
 fn write(rows: &[Row]) -> Result<()> {
     let old = fs::read_to_string(FILE).unwrap_or_default();
-    let mut lines: Vec<String> =
-        old.lines().skip_while(|line| !line.starts_with("|---")).skip(1).map(str::to_owned).collect();
+    let mut lines: Vec<String> = old
+        .lines()
+        .skip_while(|line| !line.starts_with("|---"))
+        .skip(1)
+        .map(str::to_owned)
+        .collect();
     let cores = thread::available_parallelism()?;
     let today = jiff::Zoned::now().date();
     for row in rows {
         let line = format!(
-            "| {} | {} | {} | `{}` | {cores} cores, no KVM, {today} |",
+            "| {} | {} | {} | `{}` | {cores} cores, {today} |",
             row.what, row.measured, row.bound, row.command
         );
         println!("{line}");

@@ -1,13 +1,16 @@
-//! Chores of the repository: `cargo xtask schema [--check]`.
+//! Chores of the repository: `cargo xtask schema [--check]`, `cargo xtask bench [NAME…]`.
 
+mod bench;
 mod schema;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask schema [--check]
+       cargo xtask bench [NAME…]
 
-  schema           writes docs/profile.schema.json
-  schema --check   says whether it is current, and changes nothing";
+  schema           writes docs/*.schema.json
+  schema --check   says whether they are current, and changes nothing
+  bench            measures what docs/benchmarks.md states, and writes it; NAMEs choose";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +18,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["schema"] => schema::write(),
         ["schema", "--check"] => schema::check(),
+        ["bench", names @ ..] => bench::run(names).map_err(|error| error.to_string()),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -1,28 +1,43 @@
-//! `docs/profile.schema.json`, from the types that read profiles.
+//! `docs/*.schema.json`, from the types that read or write the documents.
 
 use std::path::PathBuf;
 
-fn path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/profile.schema.json")
-}
-
-fn text() -> Result<String, String> {
-    let text = serde_json::to_string_pretty(&bellwether::profile::schema());
-    text.map(|text| text + "\n")
-        .map_err(|error| error.to_string())
+/// File name and text of every schema.
+fn schemas() -> Result<Vec<(PathBuf, String)>, String> {
+    let text = |value: &serde_json::Value| {
+        let text = serde_json::to_string_pretty(value);
+        text.map(|text| text + "\n")
+            .map_err(|error| error.to_string())
+    };
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    Ok(vec![
+        (
+            docs.join("profile.schema.json"),
+            text(&bellwether::profile::schema())?,
+        ),
+        (
+            docs.join("verdict.schema.json"),
+            text(bellwether::verdict::schema().as_value())?,
+        ),
+    ])
 }
 
 pub fn write() -> Result<(), String> {
-    fs_err::write(path(), text()?).map_err(|error| error.to_string())
+    for (path, text) in schemas()? {
+        fs_err::write(path, text).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 pub fn check() -> Result<(), String> {
-    let written = fs_err::read_to_string(path()).map_err(|error| error.to_string())?;
-    if written == text()? {
-        return Ok(());
+    for (path, text) in schemas()? {
+        let written = fs_err::read_to_string(&path).map_err(|error| error.to_string())?;
+        if written != text {
+            return Err(format!(
+                "{} is not current\nhint: run `cargo xtask schema` and commit it",
+                path.display()
+            ));
+        }
     }
-    Err(
-        "docs/profile.schema.json is not current\nhint: run `cargo xtask schema` and commit it"
-            .to_owned(),
-    )
+    Ok(())
 }

@@ -78,6 +78,9 @@ enum User {
     Namespace { temporary: Utf8PathBuf },
 }
 
+/// What a build as root is apart in.
+const ROOT_NAMESPACES: [&str; 4] = ["--mount", "--pid", "--fork", "--kill-child"];
+
 impl User {
     async fn find(folder: &Utf8Path, digest: &str) -> Result<Self, ImageError> {
         if rustix::process::geteuid().is_root() {
@@ -137,9 +140,12 @@ impl User {
 
     fn mmdebstrap(&self, arguments: &[String]) -> Call {
         let (call, temporary) = match self {
-            // In a process namespace of its own, so that its package scripts die with it.
+            // In namespaces of its own, so that its package scripts and its mounts of /proc, /sys and /dev go with
+            // it: a mount that outlived a killed build would lie below a folder that is removed.
             Self::Root { temporary } => (
-                call("unshare").args(["--pid", "--fork", "--kill-child", "--", "mmdebstrap"]),
+                call("unshare")
+                    .args(ROOT_NAMESPACES)
+                    .args(["--", "mmdebstrap"]),
                 temporary,
             ),
             Self::Namespace { temporary } => (call("mmdebstrap"), temporary),

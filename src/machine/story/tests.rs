@@ -75,6 +75,33 @@ fn ignition_is_named_by_its_innermost_line() {
 }
 
 #[test]
+fn a_config_that_ignition_refuses_is_named() {
+    let text = fixture("ignition-version.journal.json");
+    let ending = read(Ignition, &text).unwrap();
+    assert_eq!(ending.phase, Some(Phase::Provision));
+    assert_eq!(
+        ending.said,
+        "Ignition failed: failed to acquire config: unsupported config version"
+    );
+    assert_eq!(ending.line.unwrap().line, 23);
+
+    let other = text
+        .replace("unsupported config version", "config is not valid")
+        .replace(
+            "parsing config with SHA512",
+            "error at $.storage.files.0.path, line 1 col 9: path not absolute; SHA512",
+        );
+    let ending = read(Ignition, &other).unwrap();
+    assert!(ending.said.contains("path not absolute"), "{}", ending.said);
+    // Without its last word Ignition may still go on.
+    let before: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("Ignition failed"))
+        .collect();
+    assert_eq!(read(Ignition, &before.join("\n")), None);
+}
+
+#[test]
 fn another_failed_operation_is_not_taken_for_the_cause() {
     let lines = [
         journal(
