@@ -1,11 +1,4 @@
-//! Real builds from the module proxy. They take minutes and the network, so they run only where
-//! `BELLWETHER_REAL=1` asks for them; `BELLWETHER_CACHE` names the cache to fill.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test: what fails here fails it, and what it built is for people to see"
-)]
+//! Real builds from the module proxy: minutes and the network.
 
 use std::time::Duration;
 
@@ -16,19 +9,12 @@ use bellwether::{
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
-fn wanted() -> bool {
-    let wanted = std::env::var("BELLWETHER_REAL").is_ok_and(|value| value == "1");
-    if !wanted {
-        println!("skipped: set BELLWETHER_REAL=1 to build for real");
-    }
-    wanted
-}
+use crate::cli::{cache_folder, wanted};
 
 /// Builds a module and returns its entry; a second time must find it.
 async fn built(name: &str, recipe: Recipe, module: &str, version: &str) -> Utf8PathBuf {
-    let root = std::env::var("BELLWETHER_CACHE").unwrap_or_else(|_| "target/real-cache".to_owned());
-    let root = std::path::absolute(root).unwrap();
-    let root = Utf8Path::from_path(&root).unwrap();
+    let root = cache_folder();
+    let root = root.as_path();
     let cache = Cache::open(root).unwrap();
     let kind = SourceKind::GoModule {
         module: module.to_owned(),

@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use bellwether::{
+    build::cache::Cache,
+    image,
     machine::{Hypervisor, Machine, MachineError, MachineSpec, Qemu, args},
     model::Accelerator,
     process::call,
@@ -10,8 +12,33 @@ use bellwether::{
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
+use crate::{
+    cli::{cache_folder, wanted},
+    image::debian,
+};
+
+/// A folder with `root.img`, `vmlinuz` and `initrd.img`.
+pub async fn node_image() -> Utf8PathBuf {
+    if let Ok(folder) = std::env::var("BELLWETHER_REAL_IMAGE") {
+        return folder.into();
+    }
+    let cache = Cache::open(cache_folder()).unwrap();
+    let sandboxers = ["runc", "crun"].map(str::to_owned);
+    let revision = image::resolve("debian-13", &debian(), &sandboxers, &cache)
+        .await
+        .unwrap();
+    let log = cache.folder("logs").unwrap().join("real-image.log");
+    let made = image::make(&revision, &debian(), &cache, &log).await;
+    made.unwrap().root_disk.parent().unwrap().to_owned()
+}
+
 /// One machine at a time.
 static ONE: Mutex<()> = Mutex::const_new(());
+
+/// Waits for the machine's place; for tests that are not async.
+pub fn one_machine() -> MutexGuard<'static, ()> {
+    ONE.blocking_lock()
+}
 
 pub struct World {
     _one: MutexGuard<'static, ()>,
@@ -22,13 +49,12 @@ pub struct World {
 
 impl World {
     pub async fn new(test: &str) -> Option<Self> {
-        let image = std::env::var("BELLWETHER_REAL_IMAGE").ok();
-        let real = std::env::var("BELLWETHER_REAL").is_ok_and(|value| value == "1");
-        let (true, Some(image)) = (real, image) else {
-            println!("{test}: not run; set BELLWETHER_REAL=1 and BELLWETHER_REAL_IMAGE=<folder>");
+        if !wanted() {
             return None;
-        };
+        }
         let one = ONE.lock().await;
+        println!("=== {test}");
+        let image = node_image().await;
         let folder = tempfile::Builder::new()
             .prefix("bw-real-")
             .tempdir_in("/var/tmp")
@@ -51,7 +77,7 @@ impl World {
         Some(Self {
             _one: one,
             folder,
-            image: image.into(),
+            image,
             key: key.trim().to_owned(),
         })
     }

@@ -9,7 +9,7 @@ use bellwether::{
 use camino::Utf8PathBuf;
 use tokio::sync::mpsc;
 
-use crate::world::{World, lives, start, unit};
+use crate::world::{World, lives, node_image, start, unit};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn boots_answers_and_goes_down() {
@@ -225,7 +225,7 @@ async fn owner_that_will_be_killed() {
         return;
     };
     let path = Utf8PathBuf::from(path);
-    let image = Utf8PathBuf::from(std::env::var("BELLWETHER_REAL_IMAGE").unwrap());
+    let image = node_image().await;
     let spec = MachineSpec {
         name: "owned".into(),
         folder: path.join("attempt"),

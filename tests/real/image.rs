@@ -1,5 +1,4 @@
-//! The real tier of the node image: makes it from the Debian archive. Needs the network and minutes, so it runs only
-//! with BELLWETHER_REAL=1; the cache is kept in the folder that BELLWETHER_REAL_CACHE names.
+//! The node image, from the Debian archive: minutes and the network.
 
 use std::time::Instant;
 
@@ -12,19 +11,9 @@ use bellwether::{
 };
 use camino::Utf8PathBuf;
 
-fn real() -> Option<Cache> {
-    if std::env::var_os("BELLWETHER_REAL").is_none() {
-        println!("skipped: set BELLWETHER_REAL=1 to make a real node image");
-        return None;
-    }
-    let folder = std::env::var("BELLWETHER_REAL_CACHE").map_or_else(
-        |_| Utf8PathBuf::from("/var/tmp/bellwether-real-cache"),
-        Utf8PathBuf::from,
-    );
-    Some(Cache::open(folder).unwrap())
-}
+use crate::cli::{cache_folder, wanted};
 
-fn debian() -> Image {
+pub fn debian() -> Image {
     Image::Debian {
         suite: "trixie".to_owned(),
         packages: Vec::new(),
@@ -33,7 +22,10 @@ fn debian() -> Image {
 
 #[tokio::test]
 async fn the_debian_image_is_made_as_resolved() {
-    let Some(cache) = real() else { return };
+    if !wanted() {
+        return;
+    }
+    let cache = Cache::open(cache_folder()).unwrap();
     let sandboxers = ["runc", "crun"].map(str::to_owned);
     let started = Instant::now();
     let revision = image::resolve("debian-13", &debian(), &sandboxers, &cache)
