@@ -1,6 +1,12 @@
 //! The real tier of the node image: makes it from the Debian archive. Needs the network and minutes, so it runs only
 //! with BELLWETHER_REAL=1; the cache is kept in the folder that BELLWETHER_REAL_CACHE names.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "all of this file is tests"
+)]
+
 use std::time::Instant;
 
 use bellwether::{

@@ -67,7 +67,7 @@ pub enum ImageError {
         /// What was being made.
         what: String,
         /// The line that says so.
-        line: Option<EvidenceLine>,
+        line: Option<Box<EvidenceLine>>,
     },
     /// An unprivileged user cannot make file systems here.
     #[error("user namespaces do not work here: {why}")]
@@ -85,7 +85,7 @@ pub enum ImageError {
         /// All that the tools said.
         log: Utf8PathBuf,
         /// The decisive line.
-        line: Option<EvidenceLine>,
+        line: Option<Box<EvidenceLine>>,
     },
     /// A file is not the one that was asked for.
     #[error("{file} has {algorithm} {found}, not {expected}")]
@@ -166,7 +166,7 @@ impl ImageError {
     #[must_use]
     pub fn line(&self) -> Option<&EvidenceLine> {
         match self {
-            Self::DiskFull { line, .. } | Self::Failed { line, .. } => line.as_ref(),
+            Self::DiskFull { line, .. } | Self::Failed { line, .. } => line.as_deref(),
             _ => None,
         }
     }

@@ -41,7 +41,7 @@ fn explain(error: ProcessError, what: &str, log: &Utf8Path, before: usize) -> Im
     match line {
         Some(line) if is_full(&line.text) => ImageError::DiskFull {
             what: what.to_owned(),
-            line: Some(line),
+            line: Some(Box::new(line)),
         },
         Some(line) => match moved(&line.text) {
             Some((package, wanted)) => ImageError::Moved { package, wanted },
@@ -49,7 +49,7 @@ fn explain(error: ProcessError, what: &str, log: &Utf8Path, before: usize) -> Im
                 what: what.to_owned(),
                 why: line.text.clone(),
                 log: log.to_owned(),
-                line: Some(line),
+                line: Some(Box::new(line)),
             },
         },
         None => ImageError::Failed {
