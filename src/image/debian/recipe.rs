@@ -72,7 +72,7 @@ const SEED: [(&str, u32, &str); 10] = [
         include_str!("seed/ignition-kargs-helper.sh"),
     ),
     (
-        "usr/lib/systemd/system-preset/99-bellwether.preset",
+        "usr/lib/systemd/system-preset/50-bellwether.preset",
         0o644,
         include_str!("seed/default.preset"),
     ),
