@@ -1,72 +1,151 @@
 //! A machine that is a folder and processes on the host, behind the same seam as QEMU.
 //!
-//! It does what a guest does with what it is given: it applies the Ignition config's files, "mounts" the payload
+//! It does what a guest does with what it is given: it applies the Ignition config's files, mounts the payload
 //! disks by reading their ext4 images, starts the runtime's unit, and runs scripts under `sh`. It stands in for
 //! QEMU, a kernel and systemd; everything before and after it is the product's own code.
 
 use std::{
-    collections::BTreeMap,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use base64::Engine as _;
 use bellwether::{
-    machine::{Ending, Hypervisor, Machine, MachineError, MachineInfo, MachineSpec, Progress},
-    model::{Accelerator, Phase, StopKind},
+    machine::{
+        Ending, Hypervisor, Machine, MachineError, MachineInfo, MachineSpec, Probe, ProbeError,
+        Progress,
+    },
+    model::{Accelerator, EvidenceLine, Phase, StopKind},
     process::{self, Output},
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::future::{BoxFuture, FutureExt as _};
-use tokio::sync::{mpsc::UnboundedSender, watch};
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc::UnboundedSender, watch},
+    task::JoinHandle,
+};
+
+use super::cri;
 
 /// Starts [`FakeMachine`]s.
 pub struct FakeHypervisor {
     folder: Utf8PathBuf,
     started: AtomicU32,
-    /// Told of each machine when it is up: tests break things here.
-    pub on_start: Box<dyn Fn(&FakeControl) + Send + Sync>,
+    running: Mutex<Vec<FakeControl>>,
 }
 
-/// A test's grip on a running fake machine.
+/// A test's grip on a fake machine.
 #[derive(Clone)]
 pub struct FakeControl {
+    /// The machine's name.
+    pub name: String,
     /// The guest's root folder.
     pub root: Utf8PathBuf,
-    power: watch::Sender<Option<Ending>>,
+    power: Arc<watch::Sender<Option<Ending>>>,
 }
 
 impl FakeControl {
     /// Ends the machine as if its power were cut.
     pub fn power_off(&self) {
-        let _ = self.power.send(Some(Ending {
+        self.end(Ending {
             kind: StopKind::MachineGone,
             phase: None,
             said: "the guest powered itself off".to_owned(),
             line: None,
-        }));
+        });
+    }
+
+    fn end(&self, ending: Ending) {
+        self.power.send_if_modified(|now| {
+            let first = now.is_none();
+            if first {
+                *now = Some(ending);
+            }
+            first
+        });
     }
 }
 
 impl FakeHypervisor {
     /// Machines live in folders under `folder`.
     pub fn new(folder: impl Into<Utf8PathBuf>) -> Self {
-        Self { folder: folder.into(), started: AtomicU32::new(0), on_start: Box::new(|_| {}) }
+        Self {
+            folder: folder.into(),
+            started: AtomicU32::new(0),
+            running: Mutex::default(),
+        }
     }
 
     /// How many machines were started.
     pub fn started(&self) -> u32 {
         self.started.load(Ordering::SeqCst)
     }
+
+    /// All machines that came up.
+    pub fn controls(&self) -> Vec<FakeControl> {
+        self.running.lock().unwrap().clone()
+    }
+
+    async fn boot(
+        &self,
+        spec: &MachineSpec,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<FakeMachine, MachineError> {
+        let root = self
+            .folder
+            .join(self.started.fetch_add(1, Ordering::SeqCst).to_string());
+        std::fs::create_dir_all(root.join("run"))?;
+        let _ = progress.send(Progress::Phase(Phase::Boot));
+        let (power, _) = watch::channel(None);
+        let control = FakeControl {
+            name: spec.name.clone(),
+            root,
+            power: Arc::new(power),
+        };
+        let mut machine = FakeMachine::power_on(spec, control)?;
+        let root = &machine.control.root;
+        let _ = progress.send(Progress::Started(machine.info.clone()));
+        std::fs::write(
+            spec.folder.join("console.log"),
+            "fake machine: powered on\n",
+        )?;
+        let _ = progress.send(Progress::Phase(Phase::Provision));
+        let config: Value = serde_json::from_str(&spec.ignition).map_err(std::io::Error::from)?;
+        apply_files(root, &config)?;
+        link_ports(root, spec)?;
+        let units: Vec<(&str, &str)> = entries(&config["systemd"]["units"])
+            .filter_map(|unit| Some((unit["name"].as_str()?, unit["contents"].as_str()?)))
+            .collect();
+        for (name, text) in units.iter().filter(|(name, _)| name.ends_with(".mount")) {
+            mount(root, name, text, spec).await?;
+        }
+        let runtime = units.iter().find(|(name, _)| *name == "containerd.service");
+        let (_, text) =
+            runtime.ok_or_else(|| std::io::Error::other("the config has no containerd.service"))?;
+        machine.start_runtime(text, spec).await?;
+        self.running.lock().unwrap().push(machine.control.clone());
+        Ok(machine)
+    }
 }
 
 impl Hypervisor for FakeHypervisor {
-    fn accelerator<'a>(&'a self, _kernel: Option<&'a Utf8Path>) -> BoxFuture<'a, (Accelerator, String)> {
-        async { (Accelerator::Tcg, "a fake machine: processes on the host".to_owned()) }.boxed()
+    fn probe<'a>(
+        &'a self,
+        _cache: &'a Utf8Path,
+        _kernel: Option<&'a Utf8Path>,
+    ) -> BoxFuture<'a, Result<Probe, ProbeError>> {
+        let probe = Probe {
+            // Deadlines are not scaled.
+            accelerator: Accelerator::Kvm,
+            reason: "a fake machine: processes on the host".to_owned(),
+            qemu: "none".to_owned(),
+        };
+        async { Ok(probe) }.boxed()
     }
 
     fn start<'a>(
@@ -75,36 +154,8 @@ impl Hypervisor for FakeHypervisor {
         progress: UnboundedSender<Progress>,
     ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>> {
         async move {
-            let number = self.started.fetch_add(1, Ordering::SeqCst);
-            let root = self.folder.join(format!("guest-{number}"));
-            std::fs::create_dir_all(&root)?;
-            let _ = progress.send(Progress::Phase(Phase::Boot));
-            std::fs::write(spec.folder.join("console.log"), "fake machine: powered on\n")?;
-            let _ = progress.send(Progress::Phase(Phase::Provision));
-            let config: serde_json::Value =
-                serde_json::from_str(&spec.ignition).map_err(std::io::Error::from)?;
-            apply_files(&root, &config)?;
-            link_ports(&root, spec)?;
-            for (serial, image) in &spec.payloads {
-                mount(&root, serial, image).await?;
-            }
-            let runtime = start_runtime(&root, spec)?;
-            let info = MachineInfo {
-                accelerator: Accelerator::Tcg,
-                pid: runtime.as_ref().map_or(0, Child::id),
-                ssh_port: 0,
-                ssh_command: format!("cd {root}"),
-            };
-            let _ = progress.send(Progress::Started(info.clone()));
-            let (power, _) = watch::channel(None);
-            let control = FakeControl { root: root.clone(), power };
-            (self.on_start)(&control);
-            Ok(Box::new(FakeMachine {
-                info,
-                control,
-                runtime: Mutex::new(runtime),
-                kept: AtomicBool::new(false),
-            }) as Box<dyn Machine>)
+            let machine = self.boot(spec, &progress).await?;
+            Ok(Box::new(machine) as Box<dyn Machine>)
         }
         .boxed()
     }
@@ -113,29 +164,113 @@ impl Hypervisor for FakeHypervisor {
 struct FakeMachine {
     info: MachineInfo,
     control: FakeControl,
-    runtime: Mutex<Option<Child>>,
-    kept: AtomicBool,
+    /// Ends the guest's processes when its stdin ends.
+    power: Child,
+    runtime: Option<JoinHandle<()>>,
 }
 
 impl FakeMachine {
-    fn end(&self) {
-        if self.kept.load(Ordering::SeqCst) {
-            return;
-        }
-        if let Some(mut child) = self.runtime.lock().unwrap().take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        // The suite runs in a session of its own, as a unit would.
-        if let Ok(pid) = std::fs::read_to_string(self.control.root.join("suite.pid")) {
-            let _ = Command::new("kill").args(["-9", &format!("-{}", pid.trim())]).status();
-        }
+    fn power_on(spec: &MachineSpec, control: FakeControl) -> std::io::Result<Self> {
+        // Not bound to this process: it notices its death by itself, and has work to do then.
+        let power = std::process::Command::new("sh")
+            .args([
+                "-c",
+                include_str!("power.sh"),
+                "power",
+                control.root.as_str(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let info = MachineInfo {
+            accelerator: spec.accelerator,
+            pid: power.id(),
+            ssh_port: 0,
+            ssh_command: format!("cd {}", control.root),
+        };
+        Ok(Self {
+            info,
+            control,
+            power,
+            runtime: None,
+        })
+    }
+
+    /// Starts the unit's program; the machine is of no use once it ends.
+    async fn start_runtime(&mut self, unit: &str, spec: &MachineSpec) -> std::io::Result<()> {
+        let root = self.control.root.clone();
+        let program = format!("{root}{}", value(unit, "ExecStart"));
+        let log = spec.folder.join("journal.log");
+        let journal = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)?;
+        let mut runtime = process::command(&program)
+            .env("MINI_ROOT", &root)
+            .stdin(Stdio::null())
+            .stdout(journal.try_clone()?)
+            .stderr(journal)
+            .spawn()?;
+        let pid = runtime.id().unwrap_or_default();
+        std::fs::write(root.join("run/containerd.pid"), format!("{pid}\n"))?;
+        let control = self.control.clone();
+        self.runtime = Some(tokio::spawn(async move {
+            let serve = async {
+                while !root.join("run/containerd/up").exists() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                match cri::serve(&root.join("run/containerd/containerd.sock")) {
+                    Ok(server) => Aborted(server).wait().await,
+                    Err(error) => panic!("cannot serve CRI below {root}: {error}"),
+                }
+            };
+            tokio::select! {
+                () = serve => {}
+                status = runtime.wait() => {
+                    let text = std::fs::read_to_string(&log).unwrap_or_default();
+                    control.end(Ending {
+                        kind: StopKind::Alarm,
+                        phase: None,
+                        said: format!("containerd.service ended: {status:?}"),
+                        line: text.lines().last().map(|line| EvidenceLine {
+                            file: "journal.log".into(),
+                            line: text.lines().count() as u64,
+                            text: line.to_owned(),
+                        }),
+                    });
+                }
+            }
+        }));
+        Ok(())
+    }
+
+    fn gone(&self) -> Option<MachineError> {
+        self.control.power.borrow().clone().map(MachineError::Ended)
     }
 }
 
 impl Drop for FakeMachine {
     fn drop(&mut self) {
-        self.end();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.abort();
+        }
+        drop(self.power.stdin.take());
+        let _ = self.power.wait();
+    }
+}
+
+/// Ends a task when it is dropped.
+struct Aborted(JoinHandle<()>);
+
+impl Aborted {
+    async fn wait(mut self) {
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -148,34 +283,39 @@ impl Machine for FakeMachine {
         &self.info
     }
 
-    fn run<'a>(&'a self, script: &'a str, limit: Duration) -> BoxFuture<'a, Result<Output, MachineError>> {
+    fn run<'a>(
+        &'a self,
+        script: &'a str,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Output, MachineError>> {
         async move {
-            if let Some(ending) = self.control.power.borrow().clone() {
-                return Err(MachineError::Ended(ending));
+            if let Some(gone) = self.gone() {
+                return Err(gone);
             }
-            let root = &self.control.root;
-            let path = format!(
-                "{root}/opt/bellwether/runtime/bin:{root}/opt/bellwether/kubernetes/bin:/usr/local/bin:/usr/bin:/bin"
-            );
-            Ok(process::call("sh")
+            let call = process::call("sh")
                 .arg("-s")
-                .input(script.as_bytes())
-                .env("PATH", path)
-                .folder(root)
-                .limit(limit)
-                .output()
-                .await?)
+                .input(script)
+                .folder(&self.control.root);
+            Ok(call.limit(limit).output().await?)
         }
         .boxed()
     }
 
-    fn fetch<'a>(&'a self, folder: &'a str, into: &'a Utf8Path) -> BoxFuture<'a, Result<(), MachineError>> {
+    fn fetch<'a>(
+        &'a self,
+        folder: &'a str,
+        into: &'a Utf8Path,
+    ) -> BoxFuture<'a, Result<(), MachineError>> {
         async move {
-            if let Some(ending) = self.control.power.borrow().clone() {
-                return Err(MachineError::Ended(ending));
+            if let Some(gone) = self.gone() {
+                return Err(gone);
             }
             let from = format!("{}{folder}/.", self.control.root);
-            process::call("cp").args(["-r", &from, into.as_str()]).run().await?;
+            std::fs::create_dir_all(into)?;
+            process::call("cp")
+                .args(["-r", &from, into.as_str()])
+                .output()
+                .await?;
             Ok(())
         }
         .boxed()
@@ -201,77 +341,91 @@ impl Machine for FakeMachine {
     }
 
     fn keep(self: Box<Self>) {
-        self.kept.store(true, Ordering::SeqCst);
+        std::mem::forget(self);
     }
 
     fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()> {
-        async move { self.end() }.boxed()
+        async move { drop(self) }.boxed()
     }
 }
 
-fn apply_files(root: &Utf8Path, config: &serde_json::Value) -> std::io::Result<()> {
-    let files = config["storage"]["files"].as_array().cloned().unwrap_or_default();
-    for file in files {
-        let path = root.join(file["path"].as_str().unwrap_or_default().trim_start_matches('/'));
-        std::fs::create_dir_all(path.parent().unwrap())?;
-        // Guest paths inside files become paths under the guest's root folder.
-        let text = data_url(file["contents"]["source"].as_str().unwrap_or("data:,"));
-        let text = ["/opt/bellwether", "/run/containerd", "/var/lib/containerd", "/etc/cni"]
-            .iter()
-            .fold(text, |text, folder| text.replace(folder, &format!("{root}{folder}")));
-        std::fs::write(path, text)?;
+fn entries(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// A unit's setting.
+fn value<'a>(unit: &'a str, key: &str) -> &'a str {
+    let find = |line: &'a str| line.strip_prefix(key)?.strip_prefix('=');
+    unit.lines().find_map(find).unwrap_or_default()
+}
+
+fn apply_files(root: &Utf8Path, config: &Value) -> std::io::Result<()> {
+    for file in entries(&config["storage"]["files"]) {
+        let path = root.join(
+            file["path"]
+                .as_str()
+                .unwrap_or_default()
+                .trim_start_matches('/'),
+        );
+        std::fs::create_dir_all(path.parent().unwrap_or(root))?;
+        std::fs::write(
+            path,
+            data_url(file["contents"]["source"].as_str().unwrap_or("data:,")),
+        )?;
     }
     Ok(())
 }
 
-fn data_url(url: &str) -> String {
-    let (head, body) = url.trim_start_matches("data:").split_once(',').unwrap_or_default();
-    let bytes = if head.ends_with("base64") {
-        base64::engine::general_purpose::STANDARD.decode(body).unwrap()
+fn data_url(url: &str) -> Vec<u8> {
+    let (head, body) = url
+        .trim_start_matches("data:")
+        .split_once(',')
+        .unwrap_or_default();
+    if head.ends_with("base64") {
+        base64::engine::general_purpose::STANDARD
+            .decode(body)
+            .unwrap()
     } else {
         percent_encoding::percent_decode_str(body).collect()
-    };
-    String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
+/// The guest's ports are the host's files.
 fn link_ports(root: &Utf8Path, spec: &MachineSpec) -> std::io::Result<()> {
-    let ports: BTreeMap<_, _> = [
-        ("bellwether.suite", "suite.log"),
-        ("bellwether.status", "status.jsonl"),
-        ("bellwether.journal", "journal.log"),
-    ]
-    .into();
     let folder = root.join("dev/virtio-ports");
     std::fs::create_dir_all(&folder)?;
-    for (port, file) in ports {
+    for (port, file) in [
+        ("bellwether.suite", "suite.log"),
+        ("bellwether.status", "status.jsonl"),
+    ] {
         let file = spec.folder.join(file);
-        std::fs::OpenOptions::new().create(true).append(true).open(&file)?;
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&file)?;
         std::os::unix::fs::symlink(file, folder.join(port))?;
     }
     Ok(())
 }
 
-async fn mount(root: &Utf8Path, serial: &str, image: &Utf8Path) -> Result<(), MachineError> {
-    let at = root.join("opt/bellwether").join(serial);
+/// What the unit asks for, from the disk with its serial.
+async fn mount(
+    root: &Utf8Path,
+    name: &str,
+    unit: &str,
+    spec: &MachineSpec,
+) -> Result<(), MachineError> {
+    let serial = value(unit, "What").trim_start_matches("/dev/disk/by-id/virtio-");
+    let disk = spec.payloads.iter().find(|(known, _)| known == serial);
+    let (_, image) =
+        disk.ok_or_else(|| std::io::Error::other(format!("{name}: no disk is called `{serial}`")))?;
+    let at = format!("{root}{}", value(unit, "Where"));
     std::fs::create_dir_all(&at)?;
-    process::call("debugfs").args(["-R", &format!("rdump / {at}"), image.as_str()]).run().await?;
+    let path = format!(
+        "{}:/usr/sbin:/sbin",
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let dump = process::call("debugfs").args(["-R", &format!("rdump / {at}"), image.as_str()]);
+    dump.env("PATH", path).run().await?;
     Ok(())
-}
-
-fn start_runtime(root: &Utf8Path, spec: &MachineSpec) -> std::io::Result<Option<Child>> {
-    let binary = root.join("opt/bellwether/runtime/bin/containerd");
-    if !binary.exists() {
-        return Ok(None);
-    }
-    std::fs::create_dir_all(root.join("run/containerd"))?;
-    let journal = std::fs::OpenOptions::new().append(true).open(spec.folder.join("journal.log"))?;
-    Command::new(binary)
-        .arg("--config")
-        .arg(root.join("etc/containerd/config.toml"))
-        .env("BELLWETHER_GUEST_ROOT", root)
-        .stdin(Stdio::null())
-        .stdout(journal.try_clone()?)
-        .stderr(journal)
-        .spawn()
-        .map(Some)
 }

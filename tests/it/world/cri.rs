@@ -1,0 +1,95 @@
+//! The runtime's answers over CRI. They come from the test, and only while the fixture's process lives.
+
+use std::convert::Infallible;
+
+use bellwether::runtime::cri::{
+    RuntimeCondition, RuntimeStatus, StatusRequest, StatusResponse, VersionRequest, VersionResponse,
+};
+use camino::Utf8Path;
+use futures_util::stream;
+use prost::Message;
+use tokio::{net::UnixListener, task::JoinHandle};
+use tonic::{
+    Request, Response, Status,
+    body::Body,
+    codegen::http,
+    server::{Grpc, UnaryService},
+    transport::Server,
+};
+use tonic_prost::ProstCodec;
+use tower::service_fn;
+
+/// Answers at a socket until the handle is aborted.
+pub fn serve(socket: &Utf8Path) -> std::io::Result<JoinHandle<()>> {
+    let listener = UnixListener::bind(socket)?;
+    let service = service_fn(|request: http::Request<Body>| async move {
+        let path = request.uri().path().to_owned();
+        Ok::<_, Infallible>(match path.as_str() {
+            "/runtime.v1.RuntimeService/Version" => {
+                answer(request, |_: VersionRequest| Ok(version())).await
+            }
+            "/runtime.v1.RuntimeService/Status" => {
+                answer(request, |_: StatusRequest| Ok(status())).await
+            }
+            _ => {
+                let refuse = |_: StatusRequest| {
+                    Err::<StatusResponse, _>(Status::unimplemented("no such call"))
+                };
+                answer(request, refuse).await
+            }
+        })
+    });
+    let incoming = stream::unfold(listener, |listener| async {
+        let accepted = listener.accept().await.map(|(stream, _)| stream);
+        Some((accepted, listener))
+    });
+    Ok(tokio::spawn(async move {
+        let _ = Server::builder()
+            .serve_with_incoming(service, incoming)
+            .await;
+    }))
+}
+
+fn version() -> VersionResponse {
+    VersionResponse {
+        version: "0.1.0".into(),
+        runtime_name: "containerd".into(),
+        runtime_version: "v2.2.0".into(),
+        runtime_api_version: "v1".into(),
+    }
+}
+
+fn status() -> StatusResponse {
+    let conditions = ["RuntimeReady", "NetworkReady"].map(|name| RuntimeCondition {
+        r#type: name.into(),
+        status: true,
+        ..RuntimeCondition::default()
+    });
+    StatusResponse {
+        status: Some(RuntimeStatus {
+            conditions: conditions.into(),
+        }),
+        ..StatusResponse::default()
+    }
+}
+
+struct Answer<F>(F);
+
+impl<Q, A, F: FnMut(Q) -> Result<A, Status>> UnaryService<Q> for Answer<F> {
+    type Response = A;
+    type Future = std::future::Ready<Result<Response<A>, Status>>;
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        std::future::ready((self.0)(request.into_inner()).map(Response::new))
+    }
+}
+
+async fn answer<Q, A, F>(request: http::Request<Body>, make: F) -> http::Response<Body>
+where
+    Q: Message + Default + 'static,
+    A: Message + Default + 'static,
+    F: FnMut(Q) -> Result<A, Status>,
+{
+    let codec: ProstCodec<A, Q> = ProstCodec::default();
+    Grpc::new(codec).unary(Answer(make), request).await
+}
