@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
 use super::{
-    Ending, MachineError, MachineSpec, Progress, entry::Artifact, qemu::QemuMachine,
-    story::boot_phase,
+    Ending, MachineError, MachineSpec, Progress, entry::Artifact, entry::Entry, qemu::QemuMachine,
+    story::Story, story::boot_phase,
 };
 use crate::{
     model::{EvidenceLine, Phase, StopKind},
@@ -17,6 +17,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 /// How often what is waited for is said again.
 const SAY: Duration = Duration::from_secs(5);
+/// A guest whose systemd has started everything gets this long until its ssh server is heard.
+const SERVED: Duration = Duration::from_secs(30);
 /// So many refusals of the key are no accident of a server that is just starting.
 const REFUSALS: u32 = 5;
 
@@ -100,6 +102,8 @@ struct Wait<'a> {
     progress: &'a UnboundedSender<Progress>,
     start: Instant,
     provisioning: bool,
+    /// When the guest was first seen to have started everything.
+    started: Option<Instant>,
     said: Option<(String, Instant)>,
 }
 
@@ -119,6 +123,7 @@ pub async fn wait(
         progress,
         start: Instant::now(),
         provisioning: false,
+        started: None,
         said: None,
     };
     let last = std::sync::Mutex::new(String::from("nothing yet"));
@@ -132,6 +137,9 @@ pub async fn wait(
             let words = format!("ssh: {words}");
             note(&words);
             wait.say(&words);
+            if wait.is_unserved() {
+                return Err(MachineError::Ended(unserved(machine, &words)));
+            }
             tokio::time::sleep(LOOK).await;
         }
         wait.provision();
@@ -204,6 +212,28 @@ fn brief(error: &MachineError) -> String {
     }
 }
 
+fn has_started(entry: &Entry) -> bool {
+    entry.is_init() && entry.message.starts_with("Startup finished in ")
+}
+
+/// The guest is up and cannot be entered: no ssh server, or no network.
+fn unserved(machine: &QemuMachine, words: &str) -> Ending {
+    machine.watched.with(|story| {
+        let servers = ["ssh.service", "sshd.service", "systemd-networkd.service"];
+        let line = servers.into_iter().find_map(|unit| story.unit(unit));
+        Ending {
+            kind: StopKind::Failed,
+            phase: Some(Phase::Provision),
+            said: format!(
+                "the guest started everything and cannot be entered, {words}: its ssh server or its network is not \
+                 set up{}",
+                after(line.as_ref())
+            ),
+            line: line.or_else(|| story.newest(has_started)),
+        }
+    })
+}
+
 /// The guest's ssh server is there and does not know the key.
 fn locked_out(machine: &QemuMachine, words: &str) -> Ending {
     Ending {
@@ -255,6 +285,15 @@ impl Wait<'_> {
         let limit = self.machine.limits.command;
         let output = self.machine.ssh.run(&self.script, limit).await?;
         Ok(read_state(&output.text()))
+    }
+
+    /// Whether the guest has long started everything, and its server is not among it.
+    fn is_unserved(&mut self) -> bool {
+        if self.started.is_none() {
+            let seen = |story: &Story| story.newest(has_started).is_some();
+            self.started = self.machine.watched.with(seen).then(Instant::now);
+        }
+        self.started.is_some_and(|at| at.elapsed() > SERVED)
     }
 
     fn provision(&mut self) {

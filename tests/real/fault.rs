@@ -157,10 +157,10 @@ impl Fault {
 /// for its last image: what follows is the suite.
 const BEFORE_SUITE: &str = r#"
 last=$(ls /opt/bellwether/kubernetes/images/*.tar | tail -n 1)
-until import=$(pgrep -o -f "images import .*$last"); do sleep 0.1; done
+until import=$(pgrep -o -f "images import .*$last"); do sleep 0.5; done
 importer=$(ps -o ppid= -p "$import" | tr -d ' ')
 kill -STOP "$importer"
-while [ -n "$(tr -d '\0' < "/proc/$import/cmdline" 2>/dev/null)" ]; do sleep 0.1; done
+while [ -n "$(tr -d '\0' < "/proc/$import/cmdline" 2>/dev/null)" ]; do sleep 0.5; done
 @ACT@
 kill -CONT "$importer"
 "#;

@@ -322,5 +322,8 @@ fn holds(attempt: &Path, line: &EvidenceLine) -> bool {
         .and_then(|entry| Some(entry["MESSAGE"].as_str()?.to_owned()))
         .unwrap_or_else(|| raw.to_string());
     let wanted = line.text.lines().next().unwrap_or_default();
-    message.contains(wanted.trim_end_matches('…').trim())
+    let wanted = wanted.trim_end_matches('…').trim();
+    // A machine's own alarms name the sender before the message, which the file may have elsewhere in the line.
+    let bare = wanted.split_once(": ").map_or(wanted, |(_, bare)| bare);
+    !wanted.is_empty() && (message.contains(wanted) || message.contains(bare))
 }

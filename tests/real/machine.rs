@@ -312,3 +312,21 @@ async fn a_key_that_the_guest_does_not_know_is_named() {
         ending.said
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_without_ssh_server_is_named_soon() {
+    let Some(world) = World::new("a_guest_without_ssh_server").await else {
+        return;
+    };
+    let mut spec = world.spec(String::new());
+    let mask = r#"{"name":"ssh.service","mask":true},{"name":"ssh.socket","mask":true}"#;
+    spec.ignition = world.ignition("", mask);
+    let Err(MachineError::Ended(ending)) = start(&world, &spec).await.map(drop) else {
+        panic!("the machine must end");
+    };
+    assert_eq!(
+        (ending.kind, ending.phase),
+        (StopKind::Failed, Some(Phase::Provision))
+    );
+    assert!(ending.said.contains("ssh server"), "{}", ending.said);
+}
