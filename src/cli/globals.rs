@@ -1,12 +1,16 @@
 //! Options that every subcommand takes, and what they come to.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, sync::Arc};
 
 use camino::Utf8PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::{CliError, Printer};
-use crate::{build::cache::Cache, run::store::Store};
+use crate::{
+    build::cache::Cache,
+    machine::Qemu,
+    run::{Host, store::Store},
+};
 
 /// When colours are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -133,6 +137,25 @@ impl Globals {
     #[must_use]
     pub fn cache_folder(&self) -> &camino::Utf8Path {
         &self.cache
+    }
+
+    /// This machine as runs see it: folders, and machines under QEMU.
+    ///
+    /// # Errors
+    /// When the state folder cannot be made.
+    pub fn host(&self) -> Result<Host, CliError> {
+        let state = self.store()?.root().to_owned();
+        // Leases are the host's, whatever state folder a bellwether keeps; so is the folder they lie in.
+        let uid = rustix::process::getuid().as_raw();
+        let leases = std::env::temp_dir().join(format!("bellwether-{uid}"));
+        Ok(Host {
+            cache: self.cache.clone(),
+            leases: Utf8PathBuf::from_path_buf(leases).unwrap_or_else(|_| state.clone()),
+            hypervisor: Arc::new(Qemu {
+                state: state.clone(),
+            }),
+            state,
+        })
     }
 
     /// The store of runs.

@@ -1,16 +1,13 @@
 //! `bellwether plan`: what a run would do, without doing it.
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, Globals, printer::columns, progress::view::Usual, selection::Selection};
 use crate::{
-    machine::Qemu,
     model::{Candidate, ExitCode},
     plan::Plan,
-    run::{self, Host, Planned, state::RunState},
+    run::{self, Planned, state::RunState},
 };
 
 /// Show what a run would do: exact revisions, lanes, steps, and what the cache holds already
@@ -34,13 +31,7 @@ struct Document<'a> {
 pub async fn run(args: PlanArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let profile = args.selection.load()?;
     let store = globals.store()?;
-    let host = Host {
-        state: store.root().to_owned(),
-        cache: globals.cache_folder().to_owned(),
-        hypervisor: Arc::new(Qemu {
-            state: store.root().to_owned(),
-        }),
-    };
+    let host = globals.host()?;
     let planned = run::plan_only(&host, &profile).await?;
     let printer = globals.printer();
     if printer.json {

@@ -1,6 +1,6 @@
 //! `bellwether run`: a profile, from its sources to its verdict.
 
-use std::{io::IsTerminal as _, sync::Arc};
+use std::io::IsTerminal as _;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     evidence::EvidenceDir,
-    machine::{self, Qemu, Swept},
+    machine::{self, Swept},
     model::{ExitCode, RunSummary},
     report::{TerminalOptions, terminal},
-    run::{self, Finished, Host, Request, state::RunState, store::Store},
+    run::{self, Finished, Request, state::RunState, store::Store},
 };
 
 /// How many earlier runs tell what is usual.
@@ -76,13 +76,7 @@ pub async fn execute(request: Request, globals: &Globals) -> Result<Finished, Cl
     let ticks = progress.ticks();
     let cancel = CancellationToken::new();
     let interrupts = watch_interrupts(cancel.clone(), progress.clone());
-    let host = Host {
-        state: store.root().to_owned(),
-        cache: globals.cache_folder().to_owned(),
-        hypervisor: Arc::new(Qemu {
-            state: store.root().to_owned(),
-        }),
-    };
+    let host = globals.host()?;
     let finished = run::run(&host, request, progress.observer(), cancel).await;
     interrupts.abort();
     ticks.abort();

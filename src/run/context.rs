@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::{log::EventLog, store::Store};
@@ -29,6 +29,10 @@ pub struct Context {
     pub cache_root: Utf8PathBuf,
     /// The state folder.
     pub store: Store,
+    /// Where this host's cores and memory are leased.
+    pub leases: Utf8PathBuf,
+    /// Held by the lane whose machine is next: lanes get their machines in the plan's order.
+    pub turn: Mutex<()>,
     /// Whether machines stay up for a person.
     pub keep: bool,
     /// What runs guests here, and why; found out once.

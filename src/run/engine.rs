@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -96,6 +96,8 @@ pub async fn run(
         cache,
         cache_root: host.cache.clone(),
         store,
+        leases: host.leases.clone(),
+        turn: Mutex::new(()),
         keep: request.keep,
         probe: OnceCell::new(),
     };

@@ -153,6 +153,7 @@ impl<'a> Attempt<'a> {
 
     async fn drive(&self) -> Result<(), Early> {
         let (node, sandboxer) = (self.node()?, self.sandboxer()?);
+        let turn = self.context.turn.lock().await;
         let plan = self.plan_suite().await?;
         let kernel = self
             .parts
@@ -172,6 +173,7 @@ impl<'a> Attempt<'a> {
             .machine_spec(node, sandboxer, probe.accelerator)
             .await?;
         let _lease = self.lease(&spec).await?;
+        drop(turn);
         let machine = self.start(&spec).await?;
         let result = self
             .on_machine(machine.as_ref(), sandboxer, probe.accelerator, &plan)
@@ -271,8 +273,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn lease(&self, spec: &MachineSpec) -> Result<Lease, Stop> {
-        let leases =
-            Leases::open(self.context.store.root()).map_err(|error| self.failed(&error))?;
+        let leases = Leases::open(&self.context.leases).map_err(|error| self.failed(&error))?;
         let (sender, mut words) = mpsc::unbounded_channel();
         let claim = Claim::machine(spec);
         let acquire = async move { leases.acquire(&claim, Some(&sender)).await };

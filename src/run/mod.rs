@@ -66,6 +66,8 @@ pub struct Host {
     pub state: Utf8PathBuf,
     /// The cache folder.
     pub cache: Utf8PathBuf,
+    /// Where all bellwethers of this host lease its cores and memory.
+    pub leases: Utf8PathBuf,
     /// Starts machines.
     pub hypervisor: Arc<dyn Hypervisor>,
 }

@@ -217,7 +217,7 @@ fn sandboxer_revision(
                 .flat_map(|image| &image.packages)
                 .find_map(|listed| listed.strip_prefix(&start))
                 .unwrap_or("as the node image has it");
-            (format!("package {package}"), version.to_owned())
+            (format!("package {package} {version}"), version.to_owned())
         }
         SandboxerBinary::Build { build, .. } => {
             let source = profile
@@ -227,7 +227,8 @@ fn sandboxer_revision(
             let version = revisions
                 .get(source)
                 .map(|revision| revision.version.clone());
-            (format!("source {source}"), version.unwrap_or_default())
+            let version = version.unwrap_or_default();
+            (format!("source {source} {version}"), version)
         }
     };
     SandboxerRevision {

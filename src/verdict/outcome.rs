@@ -12,7 +12,7 @@ use crate::model::{
 ///
 /// 1. stopped before its end: `stopped` with the cause, whatever finished before (a stop in teardown takes nothing
 ///    away; a cancelled cell is judged by what it finished, is never green, and owes nobody its files);
-/// 2. nothing planned: `no-tests`, or `not-run` when it was cancelled;
+/// 2. cancelled before any spec ended: `not-run`; nothing planned: `no-tests`;
 /// 3. a spec that counts against the lane: `failed`;
 /// 4. evidence that contradicts itself, or specs that nobody planned: `stopped` in collect, class `no-evidence`: what
 ///    cannot be told cannot be green, and no spec is to blame;
@@ -38,11 +38,11 @@ pub fn cell_outcome(
         }
         None => None,
     };
-    let outcome = if planned.selected.is_empty() && specs.is_empty() {
-        match cancelled {
-            Some(reason) => CellOutcome::NotRun { reason },
-            None => CellOutcome::NoTests,
-        }
+    let nothing_ran = counts.passed + counts.failed + counts.skipped == 0;
+    let outcome = if let Some(reason) = cancelled.clone().filter(|_| nothing_ran) {
+        CellOutcome::NotRun { reason }
+    } else if planned.selected.is_empty() && specs.is_empty() {
+        CellOutcome::NoTests
     } else if counts.failed > 0 {
         CellOutcome::Failed
     } else if let Some(reason) = cancelled {

@@ -127,6 +127,7 @@ impl World {
         Host {
             state: self.state(),
             cache: self.cache.clone(),
+            leases: self.state(),
             hypervisor: self.machines.clone(),
         }
     }
