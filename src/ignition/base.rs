@@ -92,6 +92,11 @@ pub(super) fn base(node: &NodeConfig) -> Result<Config, IgnitionError> {
             "/etc/sysctl.d/90-bellwether.conf",
             "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\nkernel.pid_max = 131072\n",
         ),
+        // A suite's burst of lines is evidence; the journal drops it beyond 10000 lines in 30 s otherwise.
+        GuestFile::new(
+            "/etc/systemd/journald.conf.d/50-bellwether.conf",
+            "[Journal]\nRateLimitIntervalSec=0\n",
+        ),
         GuestFile::new("/etc/udev/rules.d/80-bellwether.rules", JOURNAL_RULE),
     ];
     files.push(GuestFile {

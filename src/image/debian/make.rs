@@ -72,8 +72,9 @@ async fn bootstrap(
     Ok(fs::remove_dir(folder.join("tmp"))?)
 }
 
-/// A call that is root over its own mounts and processes, which end with it, and where it may make its tree of files
-/// that belong to root and others. Root is root; anybody else needs subordinate ids.
+/// A call that is root over its own mounts and processes, which end with it (a mount of /dev that outlived a killed
+/// build would lie below a folder that is removed), and how it may make its tree of files that belong to root and
+/// others. Root is root; anybody else needs subordinate ids.
 async fn namespace() -> Result<(Call, &'static str), ImageError> {
     let own = ["--mount", "--pid", "--fork", "--kill-child"];
     if rustix::process::geteuid().is_root() {
@@ -120,5 +121,34 @@ fn check(revision: &NodeImageRevision, installed: &str, log: &Utf8Path) -> Resul
             log: log.to_owned(),
             line: None,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn what_is_installed_is_what_was_resolved() {
+        let revision = NodeImageRevision {
+            name: "debian-13".to_owned(),
+            version: "2026-09-12T07:55:41Z".to_owned(),
+            packages: ["apt=3.0.3", "crun=1.21-1"].map(str::to_owned).into(),
+            kernel: None,
+            link: None,
+            digest: Digest::of(b""),
+        };
+        let log = Utf8Path::new("image.log");
+        let said = |installed| check(&revision, installed, log).map_err(|error| error.to_string());
+        assert_eq!(said("crun=1.21-1\napt=3.0.3\n"), Ok(()));
+        assert_eq!(
+            said("apt=3.0.3\ncrun=1.22-1\n").unwrap_err(),
+            "the archive moved since this image was resolved: it has no crun=1.21-1 any more"
+        );
+        assert_eq!(
+            said("apt=3.0.3\ncrun=1.21-1\nvim=9\n").unwrap_err(),
+            "making the node image failed: it holds vim=9, which was not resolved"
+        );
     }
 }

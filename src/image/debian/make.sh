@@ -21,6 +21,8 @@ chmod 0644 vmlinuz initrd.img packages
 echo uninitialized > $rootfs/etc/machine-id
 echo 'nameserver 127.0.0.1' > $rootfs/etc/resolv.conf
 # Small: each node's disk is larger, and the file system grows to it at first boot.
-truncate -s 3G root.img
+size=$(($(du -sm $rootfs | cut -f1) * 2))
+[ $size -gt 3072 ] || size=3072
+truncate -s ${size}M root.img
 mkfs.ext4 -q -F -L root -E lazy_itable_init=0,lazy_journal_init=0,nodiscard -d $rootfs root.img
 rm -rf --one-file-system $rootfs

@@ -34,7 +34,7 @@ const PACKAGES: [&str; 23] = [
 ];
 
 /// Files of ours in the image, laid down before the packages: path, mode, contents.
-const SEED: [(&str, u32, &str); 10] = [
+const SEED: [(&str, u32, &str); 11] = [
     (
         "etc/dracut.conf.d/50-bellwether.conf",
         0o644,
@@ -70,6 +70,11 @@ const SEED: [(&str, u32, &str); 10] = [
         "usr/lib/dracut/modules.d/80bellwether/ignition-kargs-helper.sh",
         0o755,
         include_str!("seed/ignition-kargs-helper.sh"),
+    ),
+    (
+        "etc/systemd/journald.conf.d/50-bellwether-audit.conf",
+        0o644,
+        include_str!("seed/journald.conf"),
     ),
     (
         "usr/lib/systemd/system-preset/50-bellwether.preset",
