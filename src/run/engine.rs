@@ -14,7 +14,7 @@ use super::{
     log::{EventLog, Observer},
     record::{self, RunRecord},
     resolve,
-    state::{Scope, seconds_between},
+    state::{RunState, Scope, seconds_between},
     steps::{self, Outputs},
     store::Store,
 };
@@ -135,9 +135,7 @@ impl Engine<'_> {
             None => {}
             Some(Err(cause)) => self.stop_all(&cause),
             Some(Ok(resolved)) => {
-                if if_changed
-                    && let Some((folder, exit)) = self.same_candidates(&resolved.candidates)
-                {
+                if if_changed && let Some((folder, exit)) = self.same_again(&resolved.candidates) {
                     // A run that found nothing to do leaves nothing.
                     if let Err(error) = fs_err::remove_dir_all(self.folder.path()) {
                         tracing::warn!("{error}");
@@ -180,15 +178,21 @@ impl Engine<'_> {
         }
     }
 
-    /// The last finished run of the profile, when it had these candidates.
-    fn same_candidates(&self, candidates: &[Candidate]) -> Option<(EvidenceDir, ExitCode)> {
+    /// The profile's last run, when it ran to its end with the same profile and the same candidates.
+    fn same_again(&self, candidates: &[Candidate]) -> Option<(EvidenceDir, ExitCode)> {
         let digests = |candidates: &[Candidate]| -> Vec<_> {
             candidates.iter().map(Candidate::digest).collect()
         };
         let (folder, summary) = finish::past(&self.context.store, &self.record.profile.name, 1)
             .into_iter()
             .find(|(_, summary)| summary.run != self.record.run)?;
-        (digests(&summary.candidates) == digests(candidates)).then_some((folder, summary.exit))
+        let before: RunRecord = folder.read_json(record::FILE).ok()?;
+        let interrupted = RunState::load(folder.path()).ok()?.interrupted.is_some();
+        // A run of fewer lanes, or of one that was cut short, says nothing about this one.
+        let same = !interrupted
+            && before.profile == self.record.profile
+            && digests(&summary.candidates) == digests(candidates);
+        same.then_some((folder, summary.exit))
     }
 
     /// Steps and lanes, side by side where they can be.

@@ -1,5 +1,7 @@
 //! Judges one attempt from its files alone. A run that ended and a run that was killed go through here.
 
+use fs_err as fs;
+
 use super::state::{LaneState, RunState, seconds_between};
 use crate::{
     evidence::{self, AttemptError, AttemptFiles, EvidenceDir, Reconciled, Redactor},
@@ -72,7 +74,13 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
     };
     let artifacts =
         verdict::load(folder.path()).unwrap_or_else(|_| verdict::Artifacts::new(Vec::new()));
-    let stop = stop.or_else(|| suite_stop(&state, &plan, &reconciled));
+    let stop = stop.or_else(|| {
+        let mut stop = suite_stop(&state, &plan, &reconciled)?;
+        if stop.kind != StopKind::Failed {
+            stop.line = exit_line(&folder);
+        }
+        Some(stop)
+    });
     let cause = stop.map(|stop| verdict::classify(&stop, &artifacts));
     let (outcome, counts) =
         verdict::cell_outcome(&plan, &reconciled.specs, cause, &reconciled.disagreements);
@@ -114,6 +122,19 @@ fn reconcile(
         }
     }
     Ok(reconciled)
+}
+
+/// The line by which the guest said how the suite ended.
+fn exit_line(folder: &EvidenceDir) -> Option<EvidenceLine> {
+    ["exit.json", "status.jsonl"].into_iter().find_map(|name| {
+        let text = fs::read_to_string(folder.file(name)).ok()?;
+        let line = text.lines().next().filter(|line| !line.is_empty())?;
+        Some(EvidenceLine {
+            file: name.into(),
+            line: 1,
+            text: line.to_owned(),
+        })
+    })
 }
 
 fn exit_of(state: &LaneState) -> Option<SuiteExit> {

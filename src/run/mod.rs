@@ -80,7 +80,7 @@ pub struct Request {
     pub command: Vec<String>,
     /// Whether machines stay up for a person.
     pub keep: bool,
-    /// Whether to do nothing when the last finished run had the same candidates.
+    /// Whether to do nothing when the last run, finished, had the same profile and the same candidates.
     pub if_changed: bool,
 }
 

@@ -161,6 +161,40 @@ async fn if_changed_runs_only_what_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn if_changed_does_not_take_a_part_for_the_whole() {
+    let world = World::shared();
+    let part = world.run(&one_lane("main")).await;
+    assert_eq!(part.summary.exit, ExitCode::Passed);
+    // The same candidate, and a lane that never ran.
+    let whole = world.profile(&main_pairing());
+    let Finished::Ran { summary, .. } = world.finish(whole, true).await else {
+        panic!("one lane's verdict stands for two")
+    };
+    assert_eq!(summary.cells.len(), 2);
+    let again = world.finish(world.profile(&main_pairing()), true).await;
+    assert!(matches!(again, Finished::Unchanged { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn if_changed_runs_again_what_was_interrupted() {
+    let mut world = World::shared();
+    let cancel = world.cancel.clone();
+    world.watch(move |_, event| {
+        if matches!(event.kind, EventKind::MachineStarted { .. }) {
+            cancel.cancel();
+        }
+    });
+    let stopped = world.run(&one_lane("main")).await;
+    assert_eq!(stopped.summary.exit, ExitCode::Interrupted);
+    world.start_over();
+    let Finished::Ran { summary, .. } = world.finish(world.profile(&one_lane("main")), true).await
+    else {
+        panic!("an interrupted run is no verdict")
+    };
+    assert_eq!(summary.exit, ExitCode::Passed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_force_push_is_built_and_noted() {
     let world = World::fresh();
     let first = world.run(&one_lane("one-fail")).await;

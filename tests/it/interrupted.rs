@@ -6,6 +6,7 @@ use std::{
 };
 
 use bellwether::{
+    evidence::EvidenceDir,
     model::{CellOutcome, EventKind, ExitCode, Phase, SpecOutcome},
     profile::Overrides,
     run::{
@@ -123,6 +124,9 @@ fn a_kill_in_a_suite_keeps_what_was_finished() {
     assert_eq!(ran.summary.exit, ExitCode::Incomplete);
     let reason = ran.cell().specs[1].reason.as_deref().unwrap();
     assert!(reason.contains("it began and did not end"), "{reason}");
+    // Its leases and locks went with it.
+    let after = block_on(killed.world.run(&one_lane("main")));
+    assert_eq!(after.summary.exit, ExitCode::Passed);
 }
 
 fn in_phase(phase: Phase) -> impl Fn(&RunState) -> bool {
@@ -185,6 +189,8 @@ impl Killed {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+        // A run that lives is nobody else's.
+        assert!(recover(&store).is_empty());
         // What it started then is running now.
         std::thread::sleep(Duration::from_millis(300));
         child.kill().unwrap();
@@ -196,14 +202,7 @@ impl Killed {
     fn recovered(&self) -> Ran {
         left::none_within(&self.world.folder, Duration::from_secs(3));
         let store = Store::open(self.world.state()).unwrap();
-        let recover = || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(run::recover(&store)).unwrap()
-        };
-        let recovered = recover();
+        let recovered = recover(&store);
         let [folder] = recovered.as_slice() else {
             panic!("{} runs", recovered.len())
         };
@@ -219,9 +218,19 @@ impl Killed {
             ran.text("report.html")
                 .contains("main.plain.runc.conformance")
         );
-        assert!(recover().is_empty(), "once is enough");
+        assert!(recover(&store).is_empty(), "once is enough");
         ran
     }
+}
+
+fn recover(store: &Store) -> Vec<EvidenceDir> {
+    block_on(run::recover(store)).unwrap()
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(work)
 }
 
 /// Not a test of its own: the process that [`Killed`] starts and kills.
@@ -247,10 +256,5 @@ fn the_child() {
         Utf8Path::new(sources),
         Utf8Path::new(cache),
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(world.run(&overrides));
+    block_on(world.run(&overrides));
 }

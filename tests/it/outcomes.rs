@@ -80,6 +80,11 @@ async fn a_killed_suite_keeps_what_it_finished() {
     let cause = cause(&ran);
     assert_eq!(cause.phase, Phase::Spec);
     assert!(cause.summary.contains("killed"), "{cause:#?}");
+    let line = &cause.evidence[0];
+    assert!(
+        line.file == "exit.json" && line.text.contains("\"signal\":9"),
+        "{line}"
+    );
     assert_eq!(ran.outcomes(), ["passed", "not-run", "not-run"]);
     assert_eq!(ran.cell().counts.passed, 1);
     assert_ne!(ran.summary.exit, ExitCode::Passed);

@@ -8,6 +8,7 @@ use bellwether::{
         state::{LaneState, RunState},
     },
 };
+use camino::Utf8Path;
 
 use crate::world::{Ran, World, left, main_pairing};
 
@@ -55,6 +56,7 @@ async fn all_pass_and_a_second_run_builds_nothing() {
             .all(|outcome| *outcome == StepOutcome::Built)
     );
     documents(&ran);
+    no_secret(ran.folder.path());
     the_events_tell_the_summary(&ran).await;
 
     let again = world.run(&main_pairing()).await;
@@ -165,4 +167,24 @@ async fn the_events_tell_the_summary(ran: &Ran) {
     assert_eq!(again, ran.summary);
     let kept = ran.folder.read_json("summary.json").unwrap();
     assert_eq!(ran.summary, kept);
+}
+
+/// The suite's log has a token, and a run's folder is published.
+fn no_secret(folder: &Utf8Path) {
+    for entry in folder.read_dir_utf8().unwrap().flatten() {
+        if entry.path().is_dir() {
+            no_secret(entry.path());
+            continue;
+        }
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("AbCd_EfGh-012345"), "{}", entry.path());
+        assert!(!text.contains("PRIVATE KEY"), "{}", entry.path());
+        if entry.file_name() == "suite.log" {
+            assert!(
+                text.contains("--bearer-token=[redacted]"),
+                "the token was there: {text}"
+            );
+        }
+    }
 }

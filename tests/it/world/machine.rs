@@ -94,9 +94,8 @@ impl FakeHypervisor {
         spec: &MachineSpec,
         progress: &UnboundedSender<Progress>,
     ) -> Result<FakeMachine, MachineError> {
-        let root = self
-            .folder
-            .join(self.started.fetch_add(1, Ordering::SeqCst).to_string());
+        let number = self.started.fetch_add(1, Ordering::SeqCst);
+        let root = self.folder.join(format!("{}-{number}", std::process::id()));
         std::fs::create_dir_all(root.join("run"))?;
         let _ = progress.send(Progress::Phase(Phase::Boot));
         let (power, _) = watch::channel(None);

@@ -106,6 +106,12 @@ impl World {
         self.watchers.lock().unwrap().push(Box::new(watcher));
     }
 
+    /// As after a new start: nobody cancels or watches.
+    pub fn start_over(&mut self) {
+        self.cancel = CancellationToken::new();
+        self.watchers.lock().unwrap().clear();
+    }
+
     /// The state folder.
     pub fn state(&self) -> Utf8PathBuf {
         self.folder.join("state")
