@@ -1,8 +1,10 @@
 //! Child processes. The only place that starts one.
 //!
-//! Every child gets its own process group and dies with bellwether (parent-death signal), so that neither
-//! Ctrl-C nor `kill -9` leaves one behind. The death signal is bound to the thread that starts the child:
-//! call from the runtime's own threads, never from `spawn_blocking`.
+//! Every child gets its own process group and dies with bellwether (parent-death signal; the undertaker ends the
+//! rest of its group), so that neither Ctrl-C nor `kill -9` leaves one behind. The death signal is bound to the
+//! thread that starts the child: call from the runtime's own threads, never from `spawn_blocking`.
+
+mod undertaker;
 
 use std::{ffi::OsStr, io, os::unix::process::ExitStatusExt, process::Stdio, time::Duration};
 
@@ -12,6 +14,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
 };
+
+use undertaker::Watched;
 
 /// A command that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -206,7 +210,10 @@ impl Call {
         } else {
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
-        let mut guard = Group(command.spawn().map_err(start)?);
+        let child = command.spawn().map_err(start)?;
+        // Dropped after the guard: a group is watched until it is killed.
+        let _watched = Watched::new(child.id());
+        let mut guard = Group(child);
         let lost = |source| ProcessError::Lost {
             program: self.program.clone(),
             source,

@@ -133,6 +133,7 @@ fn judge(line: &str) -> Option<Hit> {
         || C_FILE.is_match(line)
         || LINKER.is_match(line)
         || MAKE.is_match(line)
+        || SHELL.is_match(line)
         || RUST.is_match(line)
         || (line.starts_with("go: ") && !GO_TALK.is_match(line));
     if error {
@@ -221,6 +222,11 @@ rule!(
 rule!(
     MAKE,
     r"^make(\[\d+\])?: \*\*\* No |^[^\s:]*(Makefile|\.mk)[^\s:]*:\d+: \*\*\* "
+);
+// dash and bash, on a script that they cannot read.
+rule!(
+    SHELL,
+    r"^[^\s:]+: (\d+: Syntax error: |line \d+: syntax error[ :])"
 );
 rule!(
     RUST,

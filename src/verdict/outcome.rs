@@ -11,7 +11,7 @@ use crate::model::{
 /// How a cell ended, in this order:
 ///
 /// 1. stopped before its end: `stopped` with the cause, whatever finished before (a stop in teardown takes nothing
-///    away; a cancelled cell is judged by what it finished, and is never green);
+///    away; a cancelled cell is judged by what it finished, is never green, and owes nobody its files);
 /// 2. nothing planned: `no-tests`, or `not-run` when it was cancelled;
 /// 3. a spec that counts against the lane: `failed`;
 /// 4. evidence that contradicts itself, or specs that nobody planned: `stopped` in collect, class `no-evidence`: what
@@ -45,10 +45,12 @@ pub fn cell_outcome(
         }
     } else if counts.failed > 0 {
         CellOutcome::Failed
+    } else if let Some(reason) = cancelled {
+        CellOutcome::Reduced { reason }
     } else if let Some(what) = ran.contradiction(disagreements) {
         let cause = Box::new(contradicted(what));
         CellOutcome::Stopped { cause }
-    } else if let Some(reason) = cancelled.or_else(|| ran.missing()) {
+    } else if let Some(reason) = ran.missing() {
         CellOutcome::Reduced { reason }
     } else {
         CellOutcome::Passed

@@ -1,1 +1,192 @@
-//! x
+//! Suites, runtimes and machines that do not do as they should: what the run says of each.
+
+use std::time::Duration;
+
+use bellwether::{
+    model::{Blame, Cause, CellOutcome, Class, EventKind, ExitCode, Phase, SpecOutcome},
+    profile::Overrides,
+};
+
+use crate::world::{Ran, World, left, one_lane};
+
+fn cause(ran: &Ran) -> &Cause {
+    match &ran.cell().outcome {
+        CellOutcome::Stopped { cause } => cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_spec_fails_the_run_with_its_text() {
+    let world = World::shared();
+    let ran = world.run(&one_lane("one-fail")).await;
+    assert_eq!(ran.cell().outcome, CellOutcome::Failed);
+    assert_eq!(ran.summary.exit, ExitCode::Failed);
+    assert_eq!(ran.outcomes(), ["passed", "failed", "passed"]);
+    assert!(
+        ran.cell().disagreements.is_empty(),
+        "{:?}",
+        ran.cell().disagreements
+    );
+    let failure = ran.cell().specs[1].failure.as_ref().unwrap();
+    assert!(
+        failure
+            .text
+            .contains("<string>: abc\nto equal\n    <string>: def"),
+        "{failure:?}"
+    );
+    assert_eq!(
+        failure.location.as_deref(),
+        Some("k8s.io/kubernetes/test/e2e_node/empty_dir.go:99")
+    );
+    assert!(ran.text("report.html").contains("&lt;string&gt;: def"));
+    assert!(ran.text("junit.xml").contains("to equal"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_is_told_from_a_failure() {
+    let world = World::shared();
+    let ran = world.run(&one_lane("panic")).await;
+    assert_eq!(
+        (&ran.cell().outcome, ran.summary.exit),
+        (&CellOutcome::Failed, ExitCode::Failed)
+    );
+    assert_eq!(ran.outcomes(), ["passed", "panicked", "passed"]);
+    assert!(
+        ran.cell().disagreements.is_empty(),
+        "{:?}",
+        ran.cell().disagreements
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_set_up_stops_the_suite_before_its_specs() {
+    let world = World::shared();
+    let ran = world.run(&one_lane("before-suite-failure")).await;
+    let cause = cause(&ran);
+    assert_eq!(cause.phase, Phase::SuiteStart);
+    assert!(
+        cause.summary.contains("the services did not start"),
+        "{cause:#?}"
+    );
+    assert_eq!(ran.outcomes(), ["not-run"; 3]);
+    assert!(!matches!(ran.summary.exit, ExitCode::Passed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_suite_keeps_what_it_finished() {
+    let world = World::shared();
+    let ran = world.run(&one_lane("killed-midway")).await;
+    let cause = cause(&ran);
+    assert_eq!(cause.phase, Phase::Spec);
+    assert!(cause.summary.contains("killed"), "{cause:#?}");
+    assert_eq!(ran.outcomes(), ["passed", "not-run", "not-run"]);
+    assert_eq!(ran.cell().counts.passed, 1);
+    assert_ne!(ran.summary.exit, ExitCode::Passed);
+    let reason = ran.cell().specs[1].reason.as_deref().unwrap();
+    assert!(reason.contains("it began and did not end"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suite_that_hangs_meets_its_deadline() {
+    let world = World::shared();
+    let mut profile = world.profile(&one_lane("hang"));
+    profile.suites[0].timeout = Duration::from_secs(2);
+    let ran = world.run_profile(profile).await;
+    let cause = cause(&ran);
+    assert_eq!(
+        (cause.phase, cause.class),
+        (Phase::Spec, Class::SuiteTimeout)
+    );
+    assert_eq!(ran.outcomes(), ["passed", "not-run", "not-run"]);
+    assert_ne!(ran.summary.exit, ExitCode::Passed);
+    assert_eq!(left::processes(&world.folder), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_off_junit_file_is_not_green() {
+    let world = World::shared();
+    let ran = world.run(&one_lane("truncated-junit")).await;
+    assert_ne!(ran.cell().outcome, CellOutcome::Passed);
+    assert_ne!(ran.summary.exit, ExitCode::Passed);
+    assert_eq!(
+        ran.outcomes(),
+        ["passed"; 3],
+        "what the other evidence says is kept"
+    );
+    let said = ran.cell().disagreements.join("\n");
+    assert!(said.contains("the JUnit file is cut off"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suite_that_lies_is_found_out() {
+    for (behaviour, words) in [
+        (
+            "lies-in-exit",
+            "the suite says exit status 0, though 1 failed",
+        ),
+        ("lies-in-junit", "JUnit says passed"),
+    ] {
+        let world = World::shared();
+        let ran = world.run(&one_lane(behaviour)).await;
+        assert_eq!(
+            (&ran.cell().outcome, ran.summary.exit),
+            (&CellOutcome::Failed, ExitCode::Failed)
+        );
+        assert_eq!(ran.cell().specs[1].outcome, SpecOutcome::Failed);
+        let said = ran.cell().disagreements.join("\n");
+        assert!(said.contains(words), "{behaviour}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_selected_is_no_tests_and_not_green() {
+    let world = World::shared();
+    let overrides = Overrides {
+        focus: Some("nothing is called so".to_owned()),
+        ..one_lane("main")
+    };
+    let ran = world.run(&overrides).await;
+    assert_eq!(ran.cell().outcome, CellOutcome::NoTests);
+    assert_eq!(ran.summary.exit, ExitCode::Incomplete);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_powers_off_keeps_what_was_finished() {
+    let world = World::shared();
+    let machines = world.machines.clone();
+    world.watch(move |_, event| {
+        if matches!(event.kind, EventKind::SpecFinished { .. }) {
+            machines.controls()[0].power_off();
+        }
+    });
+    let ran = world.run(&one_lane("hang")).await;
+    let cause = cause(&ran);
+    assert_eq!((cause.phase, cause.class), (Phase::Spec, Class::Infra));
+    assert!(cause.summary.contains("powered itself off"), "{cause:#?}");
+    assert_eq!(ran.outcomes(), ["passed", "not-run", "not-run"]);
+    let reason = ran.cell().specs[2].reason.as_deref().unwrap();
+    assert!(reason.contains("powered itself off"), "{reason}");
+    assert_eq!(left::processes(&world.folder), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_that_ends_is_told_with_its_last_words() {
+    let world = World::shared();
+    let mut overrides = one_lane("main");
+    overrides
+        .sources
+        .push(("containerd".to_owned(), "crashes".to_owned()));
+    let ran = world.run(&overrides).await;
+    let cause = cause(&ran);
+    assert_eq!(
+        (cause.phase, cause.blame),
+        (Phase::RuntimeReady, Blame::Runtime)
+    );
+    let quoted = cause
+        .evidence
+        .iter()
+        .any(|line| line.text.contains("grpc.v1.cri: cannot load"));
+    assert!(quoted, "{cause:#?}");
+    assert_eq!(ran.outcomes(), ["not-run"; 3]);
+}

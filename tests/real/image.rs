@@ -1,5 +1,11 @@
 //! The node image, from the Debian archive: minutes and the network.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "all of this file is tests"
+)]
+
 use std::time::Instant;
 
 use bellwether::{

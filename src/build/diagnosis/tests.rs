@@ -112,6 +112,18 @@ fn a_compilers_error_outranks_a_missing_optional_tool_and_makes_summary() {
 }
 
 #[test]
+fn a_script_that_no_shell_can_read_is_the_error() {
+    for line in [
+        "hack/build.sh: 12: Syntax error: end of file unexpected (expecting \"fi\")",
+        "hack/build.sh: line 12: syntax error near unexpected token `done'",
+        "hack/build.sh: line 13: syntax error: unexpected end of file",
+    ] {
+        let log = format!("sh -n hack/build.sh\n{line}\nmake: *** [Makefile:4: all] Error 2\n");
+        assert_eq!(found(&log), (2, line.to_owned(), Origin::Code));
+    }
+}
+
+#[test]
 fn near_misses_are_not_errors() {
     for line in [
         "pkg/run.go:4:6: warning: something is odd",

@@ -62,6 +62,15 @@ pub fn lacking(sources: &[Source], result: &mut Reconciled) {
 
 /// Files that are missing, empty or cut off though the suite came far enough to write them.
 pub fn files(parts: &Parts<'_>, result: &mut Reconciled) {
+    let ended = match parts.exit.map(|exit| exit.class()) {
+        Some(ExitClass::TimedOut | ExitClass::Killed(_)) => true,
+        Some(_) => false,
+        None => parts.stopped.is_some(),
+    };
+    // A suite writes them at its own end.
+    if ended {
+        return;
+    }
     let passed = count(result, |outcome| outcome == SpecOutcome::Passed);
     let problem = match parts.junit {
         None => Some("there is no JUnit file".to_owned()),

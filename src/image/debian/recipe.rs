@@ -83,8 +83,8 @@ const SEED: [(&str, u32, &str); 10] = [
     ),
 ];
 
-/// Turns mmdebstrap's tar into the root disk, its kernel and its package list; argument 1 says how to unpack.
-pub(super) const DISK_SCRIPT: &str = include_str!("disk.sh");
+/// Runs mmdebstrap and makes its tree the root disk, its kernel and its package list.
+pub(super) const SCRIPT: &str = include_str!("make.sh");
 
 const DPKG_OPTIONS: [&str; 7] = [
     "force-unsafe-io",
@@ -110,7 +110,7 @@ pub(in crate::image) fn wanted<'a>(more: impl Iterator<Item = &'a String>) -> Ve
 /// SHA-256 over everything here that decides what the image holds beside its packages.
 pub(super) fn digest() -> Digest {
     let mut digest = DigestBuilder::new("debian-recipe")
-        .field("disk", DISK_SCRIPT)
+        .field("script", SCRIPT)
         .field("dpkg", DPKG_OPTIONS.join("\n"));
     for (path, mode, contents) in SEED {
         digest = digest
@@ -136,16 +136,15 @@ pub(super) fn seed_tar() -> std::io::Result<Vec<u8>> {
 
 /// mmdebstrap's arguments.
 pub(super) fn arguments(
-    mode: &str,
     suite: &str,
     packages: &[String],
     proxies: &[String],
     folder: &str,
 ) -> Vec<String> {
     let mut arguments = vec![
-        format!("--mode={mode}"),
+        "--mode=root".to_owned(),
         "--variant=apt".to_owned(),
-        "--format=tar".to_owned(),
+        "--format=directory".to_owned(),
         "--architectures=amd64".to_owned(),
         format!("--include={}", packages.join(",")),
         "--aptopt=APT::Install-Recommends \"false\"".to_owned(),
@@ -163,7 +162,7 @@ pub(super) fn arguments(
     );
     arguments.extend([
         suite.to_owned(),
-        format!("{folder}/rootfs.tar"),
+        "tmp/rootfs".to_owned(),
         format!("{folder}/sources.list"),
     ]);
     arguments
@@ -205,7 +204,7 @@ mod tests {
         let packages = ["apt=3.0.3", "crun=1.21-1"].map(str::to_owned);
         let proxies = ["Acquire::http::Proxy \"http://proxy:3128\";".to_owned()];
         insta::assert_snapshot!(
-            arguments("root", "trixie", &packages, &proxies, "/cache/par tial").join("\n")
+            arguments("trixie", &packages, &proxies, "/cache/par tial").join("\n")
         );
     }
 }

@@ -32,7 +32,10 @@ pub(super) fn classify(stderr: &str, local: bool) -> (Trouble, &'static str) {
             "free some disk space; `bellwether cache prune` helps",
         )
     } else if local && (says("does not appear to be a git repository") || says("does not exist")) {
-        (Trouble::Missing, "give the folder of a git repository")
+        (
+            Trouble::Unreachable,
+            "there is no git repository in this folder: check the path",
+        )
     } else if says("Repository not found")
         || says("could not read Username")
         || says("Authentication failed")
@@ -60,6 +63,8 @@ mod tests {
             false,
         );
         assert_eq!(trouble, Trouble::Unreachable);
+        let gone = "fatal: '/x' does not appear to be a git repository\n";
+        assert_eq!(classify(gone, true).0, Trouble::Unreachable);
         let (trouble, _) = classify("fatal: couldn't find remote ref refs/pull/9/head\n", false);
         assert_eq!(trouble, Trouble::Missing);
         let (trouble, _) = classify(

@@ -135,6 +135,13 @@ fn contradictions_and_stops() {
             reason: "it stopped".to_owned()
         }
     );
+    let stopped = stop(Phase::Collect, Some(CANCELLED));
+    let (outcome, _) = cell_outcome(&plan(&["a"]), &specs, stopped, &said);
+    assert_eq!(
+        outcome.name(),
+        "reduced",
+        "files are missing because it was stopped"
+    );
     let (outcome, _) = cell_outcome(&plan(&[]), &[], stop(Phase::Boot, Some(CANCELLED)), &[]);
     assert_eq!(outcome.name(), "not-run");
     let (outcome, counts) = cell_outcome(&plan(&["a", "b"]), &specs, stop(Phase::Spec, None), &[]);

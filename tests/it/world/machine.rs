@@ -42,8 +42,6 @@ pub struct FakeHypervisor {
 /// A test's grip on a fake machine.
 #[derive(Clone)]
 pub struct FakeControl {
-    /// The machine's name.
-    pub name: String,
     /// The guest's root folder.
     pub root: Utf8PathBuf,
     power: Arc<watch::Sender<Option<Ending>>>,
@@ -103,7 +101,6 @@ impl FakeHypervisor {
         let _ = progress.send(Progress::Phase(Phase::Boot));
         let (power, _) = watch::channel(None);
         let control = FakeControl {
-            name: spec.name.clone(),
             root,
             power: Arc::new(power),
         };

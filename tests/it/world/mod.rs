@@ -34,7 +34,7 @@ pub struct World {
     /// Cancels the runs of this world.
     pub cancel: CancellationToken,
     watchers: Arc<Mutex<Vec<Watcher>>>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -56,16 +56,31 @@ impl World {
         Self::on(Some(shared))
     }
 
+    /// A host of its own with the sources and the cache of another.
+    pub fn beside(other: &Self) -> Self {
+        Self::on(Some(&other.folder))
+    }
+
+    /// The host that another process made, which also clears it away.
+    pub fn of_parent(folder: &Utf8Path, sources: &Utf8Path, cache: &Utf8Path) -> Self {
+        Self::at(
+            folder.to_owned(),
+            sources.to_owned(),
+            cache.to_owned(),
+            None,
+        )
+    }
+
     fn on(shared: Option<&Utf8Path>) -> Self {
         // Short, because unix sockets' paths are.
         let guard = tempfile::Builder::new().prefix("bw").tempdir().unwrap();
         let folder = Utf8PathBuf::from_path_buf(guard.path().canonicalize().unwrap()).unwrap();
-        let base = shared.unwrap_or(&folder);
+        let base = shared.unwrap_or(&folder).to_owned();
         Self::at(
-            folder.clone(),
+            folder,
             base.join("sources"),
             base.join("cache"),
-            guard,
+            Some(guard),
         )
     }
 
@@ -73,7 +88,7 @@ impl World {
         folder: Utf8PathBuf,
         sources: Utf8PathBuf,
         cache: Utf8PathBuf,
-        guard: tempfile::TempDir,
+        guard: Option<tempfile::TempDir>,
     ) -> Self {
         Self {
             machines: Arc::new(FakeHypervisor::new(folder.join("m"))),

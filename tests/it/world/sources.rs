@@ -66,12 +66,32 @@ pub fn make(folder: &Utf8Path) {
     }
     git(&kubernetes, &["checkout", "-q", "main"]);
     let containerd = folder.join("containerd");
-    git(&containerd, &["checkout", "-q", "-b", "broken", "main"]);
-    change(&containerd, "cmd/ctr/main.sh", "#!/bin/sh\nif true; then\n");
-    git(&containerd, &["checkout", "-q", "-b", "crashes", "main"]);
-    let text =
-        "#!/bin/sh\necho 'containerd: plugin io.containerd.grpc.v1.cri: cannot load' >&2\nexit 1\n";
-    change(&containerd, "cmd/containerd/main.sh", text);
+    let crash = "echo 'containerd: plugin io.containerd.grpc.v1.cri: cannot load' >&2\nexit 1\n";
+    for (branch, file, text) in [
+        (
+            "broken",
+            "cmd/ctr/main.sh",
+            "#!/bin/sh\nif true; then\n".to_owned(),
+        ),
+        (
+            "crashes",
+            "cmd/containerd/main.sh",
+            format!("#!/bin/sh\n{crash}"),
+        ),
+        (
+            "slow-start",
+            "cmd/containerd/main.sh",
+            "#!/bin/sh\nexec sleep 600\n".to_owned(),
+        ),
+        (
+            "slow-build",
+            "Makefile",
+            "binaries:\n\techo begun; sleep 600; true\n".to_owned(),
+        ),
+    ] {
+        git(&containerd, &["checkout", "-q", "-b", branch, "main"]);
+        change(&containerd, file, &text);
+    }
     git(&containerd, &["checkout", "-q", "main"]);
 }
 
