@@ -1,11 +1,5 @@
 //! The node image, from the Debian archive: minutes and the network.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "all of this file is tests"
-)]
-
 use std::time::Instant;
 
 use bellwether::{
@@ -15,9 +9,11 @@ use bellwether::{
     process::{self, call},
     profile::Image,
 };
-use camino::Utf8PathBuf;
 
-use crate::cli::{cache_folder, wanted};
+use crate::{
+    cli::{cache_folder, wanted},
+    world::place,
+};
 
 pub fn debian() -> Image {
     Image::Debian {
@@ -160,7 +156,10 @@ impl Guest {
 }
 
 async fn image() -> Option<NodeImage> {
-    let cache = real()?;
+    if !wanted() {
+        return None;
+    }
+    let cache = Cache::open(cache_folder()).unwrap();
     let sandboxers = ["runc", "crun"].map(str::to_owned);
     let revision = image::resolve("debian-13", &debian(), &sandboxers, &cache)
         .await
@@ -189,6 +188,7 @@ fn node(key: String, fragment: &str) -> NodeConfig {
 #[tokio::test]
 async fn the_image_boots_and_becomes_the_node() {
     let Some(image) = image().await else { return };
+    let _one = place().await;
     let keys = tempfile::tempdir().unwrap();
     let key = keys.path().join("key").display().to_string();
     call("ssh-keygen")
@@ -197,7 +197,7 @@ async fn the_image_boots_and_becomes_the_node() {
         .await
         .unwrap();
     let public = fs_err::read_to_string(format!("{key}.pub")).unwrap();
-    let fragment = include_str!("fixtures/ignition/crio_userns.ign");
+    let fragment = include_str!("../fixtures/ignition/crio_userns.ign");
     let guest = Guest::start(&image, &node(public, fragment)).await;
     let started = Instant::now();
     while guest.ssh(&key, "true").await.is_none() {
@@ -245,6 +245,7 @@ async fn the_image_boots_and_becomes_the_node() {
 #[tokio::test]
 async fn a_config_that_ignition_refuses_is_told_to_the_host() {
     let Some(image) = image().await else { return };
+    let _one = place().await;
     let fragment = r#"{"ignition": {"version": "3.3.0"}, "passwd": {"users": [{"name": "probe", "groups": ["nosuchgroup"]}]}}"#;
     let guest = Guest::start(&image, &node("ssh-ed25519 AAAA probe".to_owned(), fragment)).await;
     let started = Instant::now();
