@@ -12,9 +12,10 @@ use crate::{
     clock,
     evidence::EvidenceDir,
     machine::{Machine, MachineError},
-    model::{EventKind, Phase, Stop, StopKind, SuitePhase, SuitePlan},
+    model::{EventKind, Phase, SpecOutcome, Stop, StopKind, SuitePhase, SuitePlan},
     profile::Suite,
     suite::{self, LiveStream, NodeFacts, StreamEvent, SuiteExit},
+    verdict::{self, Hopeless, Rules},
 };
 
 /// Beyond the suite's own limit, for the guest to kill it and write its reports.
@@ -23,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(120);
 const ASK: Duration = Duration::from_secs(30);
 /// After the exit status, output that is still on its way gets this long.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// The node's journal, as the machine keeps it.
+const JOURNAL: &str = "journal.log";
 
 /// One suite on one machine.
 pub struct SuiteRun<'a> {
@@ -74,7 +78,15 @@ impl SuiteRun<'_> {
             );
             return Err(stop(Phase::SuiteStart, StopKind::Failed, said));
         }
-        let deadline = Instant::now() + self.limit + GRACE;
+        let began = Instant::now();
+        let deadline = began + self.limit + GRACE;
+        let mut journal = Follower::new(self.folder.file(JOURNAL));
+        let mut hopeless = Hopeless::new(Rules::shipped(), JOURNAL);
+        while let Ok(before) = journal.gained()
+            && !before.is_empty()
+        {
+            hopeless.skip(&before);
+        }
         let mut stream = kind.stream(self.plan);
         let mut output = Follower::new(self.folder.file("suite.log"));
         let mut status = Follower::new(self.folder.file("status.jsonl"));
@@ -87,6 +99,9 @@ impl SuiteRun<'_> {
             let bytes = output.gained().unwrap_or_default();
             let quiet = bytes.is_empty();
             for event in stream.push(&bytes) {
+                if passed(&event) {
+                    hopeless.disprove();
+                }
                 if self.tell(event) && !specs {
                     specs = true;
                     enter(Phase::Spec);
@@ -100,6 +115,15 @@ impl SuiteRun<'_> {
                     return Ok(());
                 }
                 continue;
+            }
+            let news = journal.gained().unwrap_or_default();
+            if let Some(fault) = hopeless.push(&news, began.elapsed()) {
+                let phase = if specs {
+                    Phase::Spec
+                } else {
+                    Phase::SuiteStart
+                };
+                return Err(verdict::hopeless(phase, fault));
             }
             status_text.push_str(&String::from_utf8_lossy(
                 &status.gained().unwrap_or_default(),
@@ -165,6 +189,10 @@ impl SuiteRun<'_> {
         self.log.add(kind);
         runs
     }
+}
+
+fn passed(event: &StreamEvent) -> bool {
+    matches!(event, StreamEvent::SpecFinished(result) if result.outcome == SpecOutcome::Passed)
 }
 
 fn stopped(error: MachineError, phase: Phase) -> Stop {

@@ -10,7 +10,10 @@ use bellwether::{
     profile::Image,
 };
 
-use crate::cli::{cache_folder, wanted};
+use crate::{
+    cli::{cache_folder, wanted},
+    world::place,
+};
 
 pub fn debian() -> Image {
     Image::Debian {
@@ -185,6 +188,7 @@ fn node(key: String, fragment: &str) -> NodeConfig {
 #[tokio::test]
 async fn the_image_boots_and_becomes_the_node() {
     let Some(image) = image().await else { return };
+    let _one = place().await;
     let keys = tempfile::tempdir().unwrap();
     let key = keys.path().join("key").display().to_string();
     call("ssh-keygen")
@@ -241,6 +245,7 @@ async fn the_image_boots_and_becomes_the_node() {
 #[tokio::test]
 async fn a_config_that_ignition_refuses_is_told_to_the_host() {
     let Some(image) = image().await else { return };
+    let _one = place().await;
     let fragment = r#"{"ignition": {"version": "3.3.0"}, "passwd": {"users": [{"name": "probe", "groups": ["nosuchgroup"]}]}}"#;
     let guest = Guest::start(&image, &node("ssh-ed25519 AAAA probe".to_owned(), fragment)).await;
     let started = Instant::now();

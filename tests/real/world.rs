@@ -35,7 +35,12 @@ pub async fn node_image() -> Utf8PathBuf {
 /// One machine at a time.
 static ONE: Mutex<()> = Mutex::const_new(());
 
-/// Waits for the machine's place; for tests that are not async.
+/// Waits for the machine's place.
+pub async fn place() -> MutexGuard<'static, ()> {
+    ONE.lock().await
+}
+
+/// The same for tests that are not async.
 pub fn one_machine() -> MutexGuard<'static, ()> {
     ONE.blocking_lock()
 }
@@ -52,7 +57,7 @@ impl World {
         if !wanted() {
             return None;
         }
-        let one = ONE.lock().await;
+        let one = place().await;
         println!("=== {test}");
         let image = node_image().await;
         let folder = tempfile::Builder::new()

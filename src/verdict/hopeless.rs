@@ -1,0 +1,159 @@
+//! While a suite runs: does a fault of the node keep every pod from running? Then its specs only wait for their
+//! own deadlines, minutes each. Pure.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Artifact, Artifacts, Rules, scan::spec_lines};
+use crate::model::{EvidenceLine, Phase, Stop, StopKind};
+
+/// A fault that is met so often, over such a time, does not go away by itself.
+const OFTEN: u32 = 3;
+const PERSISTENT: Duration = Duration::from_secs(20);
+
+/// What a log has said so far of faults that no spec can pass with.
+#[derive(Debug)]
+pub struct Hopeless<'r> {
+    rules: &'r Rules,
+    file: &'static str,
+    lines: u64,
+    torn: String,
+    seen: BTreeMap<String, Seen>,
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Seen {
+    first: Duration,
+    moments: u32,
+}
+
+impl<'r> Hopeless<'r> {
+    /// Nothing was read of `file` yet.
+    #[must_use]
+    pub const fn new(rules: &'r Rules, file: &'static str) -> Self {
+        Self {
+            rules,
+            file,
+            lines: 0,
+            torn: String::new(),
+            seen: BTreeMap::new(),
+            over: false,
+        }
+    }
+
+    /// What the log held before the suite is not its.
+    pub fn skip(&mut self, bytes: &[u8]) {
+        self.whole_lines(bytes);
+    }
+
+    /// A spec passed, so pods run: from now on failures are the specs' own.
+    pub const fn disprove(&mut self) {
+        self.over = true;
+    }
+
+    /// Reads what the log has gained at this time; returns the fault once it is sure.
+    pub fn push(&mut self, bytes: &[u8], at: Duration) -> Option<(String, EvidenceLine)> {
+        if self.over || bytes.is_empty() {
+            return None;
+        }
+        let first = self.lines + 1;
+        let text = self.whole_lines(bytes);
+        let artifacts = Artifacts::new(vec![Artifact {
+            name: self.file.into(),
+            parts: vec![(first, text)],
+        }]);
+        let mut met: BTreeMap<String, (u32, String, EvidenceLine)> = BTreeMap::new();
+        spec_lines(self.rules, &artifacts, |rule, file, line, message| {
+            if rule.fatal && rule.near.is_empty() {
+                met.entry(rule.id.clone()).or_insert_with(|| {
+                    (
+                        rule.precedence,
+                        rule.render(message),
+                        line.evidence(&file.name),
+                    )
+                });
+            }
+        });
+        let mut sure: Vec<(u32, String, EvidenceLine)> = Vec::new();
+        for (rule, found) in met {
+            let seen = self.seen.entry(rule).or_insert(Seen {
+                first: at,
+                moments: 0,
+            });
+            seen.moments += 1;
+            if seen.moments >= OFTEN && at.saturating_sub(seen.first) >= PERSISTENT {
+                sure.push(found);
+            }
+        }
+        sure.sort_by_key(|(precedence, ..)| std::cmp::Reverse(*precedence));
+        let (_, said, line) = sure.into_iter().next()?;
+        Some((said, line))
+    }
+
+    fn whole_lines(&mut self, bytes: &[u8]) -> String {
+        self.torn.push_str(&String::from_utf8_lossy(bytes));
+        let end = self.torn.rfind('\n').map_or(0, |end| end + 1);
+        let rest = self.torn.split_off(end);
+        let whole = std::mem::replace(&mut self.torn, rest);
+        self.lines += whole.matches('\n').count() as u64;
+        whole
+    }
+}
+
+/// The stop that such a fault means.
+#[must_use]
+pub fn hopeless(phase: Phase, (said, line): (String, EvidenceLine)) -> Stop {
+    Stop {
+        phase,
+        kind: StopKind::Alarm,
+        said: format!("no pod can run: {said}"),
+        line: Some(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAULT: &str = "2026-11-20T14:31:12.698485+00:00 node1 containerd[608]: time=\"2026-11-20T14:31:12.690510433Z\" level=error msg=\"RunPodSandbox failed\" error=\"rpc error: code = Unknown desc = failed to setup network for sandbox \\\"1b\\\": plugin type=\\\"vlan-x\\\" failed (add): failed to find plugin \\\"vlan-x\\\" in path [/opt/cni]\"\n";
+    const OTHER: &str = "2026-11-20T14:31:13.000000+00:00 node1 systemd[1]: Started run-1.scope.\n";
+
+    fn log() -> Hopeless<'static> {
+        Hopeless::new(Rules::shipped(), "journal.log")
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_fault_that_stays_is_told_with_its_line() {
+        let mut log = log();
+        log.skip(OTHER.repeat(4).as_bytes());
+        assert_eq!(log.push(FAULT.as_bytes(), at(0)), None);
+        let (head, tail) = FAULT.split_at(150);
+        assert_eq!(log.push(head.as_bytes(), at(12)), None);
+        assert_eq!(log.push(tail.as_bytes(), at(13)), None);
+        let text = format!("{OTHER}{FAULT}");
+        let (said, line) = log.push(text.as_bytes(), at(25)).unwrap();
+        assert!(said.contains("no CNI plugin vlan-x"), "{said}");
+        assert_eq!((line.file.as_str(), line.line), ("journal.log", 8));
+    }
+
+    #[test]
+    fn one_bad_moment_is_not_enough() {
+        let mut log = log();
+        assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(0)), None);
+        assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(19)), None);
+        assert_eq!(log.push(OTHER.as_bytes(), at(300)), None);
+    }
+
+    #[test]
+    fn a_spec_that_passed_disproves_it() {
+        let mut log = log();
+        log.disprove();
+        for n in 0..20 {
+            assert_eq!(log.push(FAULT.as_bytes(), at(n * 10)), None);
+        }
+    }
+}
