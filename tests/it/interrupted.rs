@@ -166,7 +166,7 @@ impl Killed {
             .map(|(name, revision)| format!("{name}={revision}"));
         let world_of_child: Vec<String> = arguments.into_iter().chain(sources).collect();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "interrupted::the_child", "--ignored"])
+            .args(["--exact", "interrupted::the_child"])
             .env(CHILD, world_of_child.join("\n"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -235,7 +235,6 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// Not a test of its own: the process that [`Killed`] starts and kills.
 #[test]
-#[ignore = "started by other tests"]
 fn the_child() {
     let Ok(arguments) = std::env::var(CHILD) else {
         return;

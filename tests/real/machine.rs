@@ -186,11 +186,11 @@ async fn a_killed_owner_leaves_nothing() {
     let Some(world) = World::new("a_killed_owner").await else {
         return;
     };
-    // The owner is this test's own program, told to run the ignored test below.
+    // The owner is this test's own program, told to run the test below.
     let owner = |keep: &str| {
         let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--ignored", "--exact", "machine::owner_that_will_be_killed"])
+            .args(["--exact", "machine::owner_that_will_be_killed"])
             .env("BELLWETHER_REAL_OWNER", world.path())
             .env("BELLWETHER_REAL_KEEP", keep);
         command.spawn().unwrap()
@@ -219,7 +219,6 @@ async fn a_killed_owner_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "started by a_killed_owner_leaves_nothing"]
 async fn owner_that_will_be_killed() {
     let Ok(path) = std::env::var("BELLWETHER_REAL_OWNER") else {
         return;
