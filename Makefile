@@ -7,6 +7,8 @@ STATE ?= $(CURDIR)/.bellwether
 PROFILE ?= quickstart
 BELLWETHER = target/release/bellwether
 export BELLWETHER_STATE = $(STATE)
+# Where setup puts Go when the installed one is too old.
+export PATH := $(CURDIR)/.bellwether/go/bin:$(PATH)
 
 .PHONY: run test test-real lint bench build setup
 
