@@ -20,7 +20,8 @@ pub struct NodeImageRevision {
     pub kernel: Option<String>,
     /// A page that shows it, if one is known.
     pub link: Option<String>,
-    /// SHA-256 over all of the above and the recipe that makes the image.
+    /// SHA-256 over what decides the image: its packages or its checksum, and the recipe. An archive that moves without
+    /// touching a package changes the version and not this.
     pub digest: Digest,
 }
 
