@@ -127,11 +127,7 @@ async fn two_runs_at_once_share_their_builds() {
 async fn if_changed_runs_only_what_moved() {
     let world = World::fresh();
     let profile = || world.profile(&one_lane("one-fail"));
-    let runs = || {
-        std::fs::read_dir(world.state().join("runs"))
-            .unwrap()
-            .count()
-    };
+    let runs = || std::fs::read_dir(world.state.join("runs")).unwrap().count();
     let Finished::Ran {
         folder: first,
         summary,

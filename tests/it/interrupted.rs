@@ -153,7 +153,7 @@ impl Killed {
     /// Runs a world in a process of its own, and kills that process when its events say `moment`.
     fn when(overrides: &Overrides, moment: impl Fn(&RunState) -> bool) -> Self {
         let world = World::shared();
-        let store = Store::open(world.state()).unwrap();
+        let store = Store::open(&world.state).unwrap();
         let arguments = [
             world.folder.as_str(),
             world.sources.as_str(),
@@ -201,7 +201,7 @@ impl Killed {
     /// What the next start makes of it. Everything that the killed process started must be gone by then.
     fn recovered(&self) -> Ran {
         left::none_within(&self.world.folder, Duration::from_secs(3));
-        let store = Store::open(self.world.state()).unwrap();
+        let store = Store::open(&self.world.state).unwrap();
         let recovered = recover(&store);
         let [folder] = recovered.as_slice() else {
             panic!("{} runs", recovered.len())

@@ -7,7 +7,46 @@ use bellwether::{
     profile::Overrides,
 };
 
-use crate::world::{Ran, World, left, one_lane};
+use futures_util::future::join_all;
+use tokio::sync::OnceCell;
+
+use crate::world::{Ran, World, left, one_lane, sources::BEHAVIOURS};
+
+/// The run of each of these behaviours. They run side by side, once: most of a run is waiting.
+pub async fn ran(behaviour: &str) -> &'static Ran {
+    static RUNS: OnceCell<Vec<(&str, Ran)>> = OnceCell::const_new();
+    let runs = RUNS.get_or_init(|| async {
+        let behaviours = BEHAVIOURS
+            .into_iter()
+            .filter(|name| *name != "does-not-build");
+        join_all(behaviours.chain([NOTHING]).map(async |name| {
+            let world = World::kept(name);
+            let overrides = match name {
+                NOTHING => Overrides {
+                    focus: Some("nothing is called so".to_owned()),
+                    ..one_lane("main")
+                },
+                behaviour => one_lane(behaviour),
+            };
+            let mut profile = world.profile(&overrides);
+            if name == "hang" {
+                profile.suites[0].timeout = Duration::from_secs(3);
+            }
+            let ran = world.run_profile(profile).await;
+            assert_eq!(left::processes(&world.folder), [""; 0], "{name}");
+            (name, ran)
+        }))
+        .await
+    });
+    let (_, ran) = runs
+        .await
+        .iter()
+        .find(|(name, _)| *name == behaviour)
+        .unwrap();
+    ran
+}
+
+const NOTHING: &str = "nothing-selected";
 
 fn cause(ran: &Ran) -> &Cause {
     match &ran.cell().outcome {
@@ -18,8 +57,7 @@ fn cause(ran: &Ran) -> &Cause {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_spec_fails_the_run_with_its_text() {
-    let world = World::shared();
-    let ran = world.run(&one_lane("one-fail")).await;
+    let ran = ran("one-fail").await;
     assert_eq!(ran.cell().outcome, CellOutcome::Failed);
     assert_eq!(ran.summary.exit, ExitCode::Failed);
     assert_eq!(ran.outcomes(), ["passed", "failed", "passed"]);
@@ -45,8 +83,7 @@ async fn a_failed_spec_fails_the_run_with_its_text() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_is_told_from_a_failure() {
-    let world = World::shared();
-    let ran = world.run(&one_lane("panic")).await;
+    let ran = ran("panic").await;
     assert_eq!(
         (&ran.cell().outcome, ran.summary.exit),
         (&CellOutcome::Failed, ExitCode::Failed)
@@ -61,9 +98,8 @@ async fn a_panic_is_told_from_a_failure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_set_up_stops_the_suite_before_its_specs() {
-    let world = World::shared();
-    let ran = world.run(&one_lane("before-suite-failure")).await;
-    let cause = cause(&ran);
+    let ran = ran("before-suite-failure").await;
+    let cause = cause(ran);
     assert_eq!(cause.phase, Phase::SuiteStart);
     assert!(
         cause.summary.contains("the services did not start"),
@@ -75,9 +111,8 @@ async fn a_failed_set_up_stops_the_suite_before_its_specs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_suite_keeps_what_it_finished() {
-    let world = World::shared();
-    let ran = world.run(&one_lane("killed-midway")).await;
-    let cause = cause(&ran);
+    let ran = ran("killed-midway").await;
+    let cause = cause(ran);
     assert_eq!(cause.phase, Phase::Spec);
     assert!(cause.summary.contains("killed"), "{cause:#?}");
     let line = &cause.evidence[0];
@@ -94,24 +129,19 @@ async fn a_killed_suite_keeps_what_it_finished() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suite_that_hangs_meets_its_deadline() {
-    let world = World::shared();
-    let mut profile = world.profile(&one_lane("hang"));
-    profile.suites[0].timeout = Duration::from_secs(2);
-    let ran = world.run_profile(profile).await;
-    let cause = cause(&ran);
+    let ran = ran("hang").await;
+    let cause = cause(ran);
     assert_eq!(
         (cause.phase, cause.class),
         (Phase::Spec, Class::SuiteTimeout)
     );
     assert_eq!(ran.outcomes(), ["passed", "not-run", "not-run"]);
     assert_ne!(ran.summary.exit, ExitCode::Passed);
-    assert_eq!(left::processes(&world.folder), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_off_junit_file_is_not_green() {
-    let world = World::shared();
-    let ran = world.run(&one_lane("truncated-junit")).await;
+    let ran = ran("truncated-junit").await;
     assert_ne!(ran.cell().outcome, CellOutcome::Passed);
     assert_ne!(ran.summary.exit, ExitCode::Passed);
     assert_eq!(
@@ -132,8 +162,7 @@ async fn a_suite_that_lies_is_found_out() {
         ),
         ("lies-in-junit", "JUnit says passed"),
     ] {
-        let world = World::shared();
-        let ran = world.run(&one_lane(behaviour)).await;
+        let ran = ran(behaviour).await;
         assert_eq!(
             (&ran.cell().outcome, ran.summary.exit),
             (&CellOutcome::Failed, ExitCode::Failed)
@@ -146,12 +175,7 @@ async fn a_suite_that_lies_is_found_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_selected_is_no_tests_and_not_green() {
-    let world = World::shared();
-    let overrides = Overrides {
-        focus: Some("nothing is called so".to_owned()),
-        ..one_lane("main")
-    };
-    let ran = world.run(&overrides).await;
+    let ran = ran(NOTHING).await;
     assert_eq!(ran.cell().outcome, CellOutcome::NoTests);
     assert_eq!(ran.summary.exit, ExitCode::Incomplete);
 }

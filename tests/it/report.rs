@@ -2,17 +2,19 @@
 
 use bellwether::report::{TerminalOptions, terminal};
 
-use crate::world::{Ran, World, main_pairing, one_lane};
+use crate::{
+    outcomes::ran,
+    world::{Ran, World, main_pairing},
+};
 
-fn page(world: &World, ran: &Ran) -> String {
+fn page(ran: &Ran) -> String {
+    let folder = ran.folder.path().to_owned();
     let options = TerminalOptions {
         width: 100,
-        folder: Some(ran.folder.path().to_owned()),
+        folder: Some(folder.clone()),
         ..TerminalOptions::log()
     };
-    let page = terminal(&ran.summary, &options);
-    page.replace(world.sources.as_str(), "[sources]")
-        .replace(world.folder.as_str(), "[world]")
+    terminal(&ran.summary, &options).replace(folder.as_str(), "[folder]")
 }
 
 fn filters() -> insta::Settings {
@@ -38,14 +40,12 @@ fn filters() -> insta::Settings {
 async fn the_terminal_after_a_run_in_which_all_passed() {
     let world = World::shared();
     let ran = world.run(&main_pairing()).await;
-    let page = page(&world, &ran);
+    let page = page(&ran);
     filters().bind(|| insta::assert_snapshot!("all_pass", page));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_terminal_after_a_run_in_which_one_spec_failed() {
-    let world = World::shared();
-    let ran = world.run(&one_lane("one-fail")).await;
-    let page = page(&world, &ran);
+    let page = page(ran("one-fail").await);
     filters().bind(|| insta::assert_snapshot!("one_fail", page));
 }

@@ -123,7 +123,8 @@ impl FakeHypervisor {
         let runtime = units.iter().find(|(name, _)| *name == "containerd.service");
         let (_, text) =
             runtime.ok_or_else(|| std::io::Error::other("the config has no containerd.service"))?;
-        machine.start_runtime(text, spec).await?;
+        machine.start_runtime(text, spec)?;
+        machine.first_boot_is_over().await;
         self.running.lock().unwrap().push(machine.control.clone());
         Ok(machine)
     }
@@ -193,7 +194,7 @@ impl FakeMachine {
     }
 
     /// Starts the unit's program; the machine is of no use once it ends.
-    async fn start_runtime(&mut self, unit: &str, spec: &MachineSpec) -> std::io::Result<()> {
+    fn start_runtime(&mut self, unit: &str, spec: &MachineSpec) -> std::io::Result<()> {
         let root = self.control.root.clone();
         let program = format!("{root}{}", value(unit, "ExecStart"));
         let log = spec.folder.join("journal.log");
@@ -238,6 +239,17 @@ impl FakeMachine {
             }
         }));
         Ok(())
+    }
+
+    /// A first boot takes its time, in which a runtime is up, or has ended, or is slow.
+    async fn first_boot_is_over(&self) {
+        let socket = self.control.root.join("run/containerd/containerd.sock");
+        for _ in 0..20 {
+            if socket.exists() || self.gone().is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn gone(&self) -> Option<MachineError> {

@@ -25,6 +25,8 @@ pub type Watcher = Box<dyn Fn(&Scope, &Event) + Send + Sync>;
 pub struct World {
     /// Everything of this host alone.
     pub folder: Utf8PathBuf,
+    /// The state folder.
+    pub state: Utf8PathBuf,
     /// The sources.
     pub sources: Utf8PathBuf,
     /// The cache.
@@ -47,13 +49,14 @@ impl World {
 
     /// A host of its own that shares sources and cache with other tests, which must not change them.
     pub fn shared() -> Self {
-        static SHARED: OnceLock<Utf8PathBuf> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| {
-            let folder = sources::process_folder();
-            sources::make(&folder.join("sources"));
-            folder
-        });
-        Self::on(Some(shared))
+        Self::on(Some(shared_folder()))
+    }
+
+    /// As [`World::shared`], and its runs' folders stay until the next `cargo test`.
+    pub fn kept(name: &str) -> Self {
+        let mut world = Self::shared();
+        world.state = shared_folder().join("kept").join(name);
+        world
     }
 
     /// A host of its own with the sources and the cache of another.
@@ -92,6 +95,7 @@ impl World {
     ) -> Self {
         Self {
             machines: Arc::new(FakeHypervisor::new(folder.join("m"))),
+            state: folder.join("state"),
             folder,
             sources,
             cache,
@@ -112,11 +116,6 @@ impl World {
         self.watchers.lock().unwrap().clear();
     }
 
-    /// The state folder.
-    pub fn state(&self) -> Utf8PathBuf {
-        self.folder.join("state")
-    }
-
     /// The profile's file.
     pub fn profile_file(&self) -> Utf8PathBuf {
         sources::profile(&self.folder, &self.sources)
@@ -131,9 +130,9 @@ impl World {
     /// The host.
     pub fn host(&self) -> Host {
         Host {
-            state: self.state(),
+            state: self.state.clone(),
             cache: self.cache.clone(),
-            leases: self.state(),
+            leases: self.state.clone(),
             hypervisor: self.machines.clone(),
         }
     }
@@ -176,6 +175,15 @@ impl World {
     pub async fn run(&self, overrides: &Overrides) -> Ran {
         self.run_profile(self.profile(overrides)).await
     }
+}
+
+fn shared_folder() -> &'static Utf8Path {
+    static SHARED: OnceLock<Utf8PathBuf> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let folder = sources::process_folder();
+        sources::make(&folder.join("sources"));
+        folder
+    })
 }
 
 /// The main pairing alone, with both sandboxers.
