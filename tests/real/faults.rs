@@ -233,10 +233,7 @@ fn effect(fault: &Fault, attempt: &Path, growth: &Growth) -> Option<Timestamp> {
         let offset: usize = before.take(line.number as usize).map(<[u8]>::len).sum();
         growth.when(file, offset as u64)
     });
-    shown
-        .min()
-        .or(acts)
-        .or_else(|| cause(lane).map(|_| Timestamp::now()))
+    shown.min().or(acts)
 }
 
 /// What the lane says went wrong: the stop's cause, what all failed specs share, or the first failure's.
