@@ -162,6 +162,6 @@ pub trait Machine: Send + Sync {
     /// Leaves it running after bellwether ends.
     fn keep(self: Box<Self>);
 
-    /// Takes it down: syncs the guest's disks if it still answers, then ends its process.
+    /// Takes it down at once: what is wanted of its disk has been fetched.
     fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

@@ -17,8 +17,6 @@ pub struct Limits {
     pub emergency: Duration,
     /// From the line of a failed unit or a missing root until the lines that explain it must be there.
     pub unit: Duration,
-    /// From the power button until QEMU must be gone.
-    pub power_down: Duration,
     /// How long the initramfs looks for its root disk, in seconds (`rd.retry`).
     pub root_seconds: u32,
 }
@@ -34,7 +32,6 @@ pub const fn limits(accelerator: Accelerator) -> Limits {
             fetch: seconds(300),
             emergency: seconds(5),
             unit: seconds(2),
-            power_down: seconds(5),
             root_seconds: 10,
         },
         Accelerator::Tcg => Limits {
@@ -43,7 +40,6 @@ pub const fn limits(accelerator: Accelerator) -> Limits {
             fetch: seconds(600),
             emergency: seconds(20),
             unit: seconds(3),
-            power_down: seconds(5),
             root_seconds: 10,
         },
     }

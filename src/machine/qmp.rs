@@ -222,14 +222,6 @@ impl Qmp {
         Ok(text(&self.execute("query-status").await?, "status"))
     }
 
-    /// Presses the power button.
-    ///
-    /// # Errors
-    /// As [`Qmp::execute`].
-    pub async fn power_down(&self) -> Result<(), QmpError> {
-        self.execute("system_powerdown").await.map(drop)
-    }
-
     /// Ends QEMU.
     ///
     /// # Errors

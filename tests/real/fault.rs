@@ -120,20 +120,21 @@ impl Fault {
 
     fn fragment(&self) -> Option<String> {
         let how = self.how.trim();
+        // What the script itself says must not become evidence.
+        let act = format!("echo '{ACTS}'\n(\n{how}\n) >/dev/null 2>&1");
         let (head, body) = match self.layer {
             Layer::Profile => return None,
             Layer::Ignition => return Some(how.to_owned()),
-            Layer::GuestScriptBeforeRuntime => (
-                "Before=containerd.service\n[Service]\nType=oneshot",
-                format!("echo '{ACTS}'\n{how}"),
-            ),
+            Layer::GuestScriptBeforeRuntime => {
+                ("Before=containerd.service\n[Service]\nType=oneshot", act)
+            }
             Layer::GuestScriptBeforeSuite => (
                 "After=containerd.service opt-bellwether-kubernetes.mount\n[Service]\nType=exec",
-                BEFORE_SUITE.replace("@ACT@", &format!("echo '{ACTS}'\n{how}")),
+                BEFORE_SUITE.replace("@ACT@", &act),
             ),
             Layer::GuestScriptDuringSuite => (
                 "After=containerd.service\n[Service]\nType=exec",
-                DURING_SUITE.replace("@ACT@", &format!("echo '{ACTS}'\n{how}")),
+                DURING_SUITE.replace("@ACT@", &act),
             ),
         };
         let unit = format!(

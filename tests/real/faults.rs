@@ -14,7 +14,7 @@ use std::{
 
 use bellwether::{
     model::{Cause, CellOutcome, EvidenceLine, SpecOutcome},
-    verdict::LaneVerdict,
+    verdict::{Artifact, LaneVerdict, Rules},
 };
 use jiff::Timestamp;
 use regex::Regex;
@@ -174,8 +174,8 @@ fn run(bench: &Bench, fault: &Fault) -> Seen {
     if status.code().is_none_or(|code| code == 0 || code == 2) {
         complaints.push(format!("{status}"));
     }
-    let effect = attempt.and_then(|attempt| effect(fault, lane, &attempt, &growth));
-    if effect.is_none() {
+    let effect = attempt.and_then(|attempt| effect(fault, &attempt, &growth));
+    if effect.is_none() && has_voice(fault) {
         complaints.push("nothing shows that the fault took effect".to_owned());
     }
     let words = match cause(lane) {
@@ -192,7 +192,7 @@ fn run(bench: &Bench, fault: &Fault) -> Seen {
     };
     Seen {
         words,
-        delay: effect.map_or("?".to_owned(), |effect| {
+        delay: effect.map_or("not seen live".to_owned(), |effect| {
             format!(
                 "{:.1}",
                 (reported - effect).total(jiff::Unit::Second).unwrap()
@@ -202,27 +202,38 @@ fn run(bench: &Bench, fault: &Fault) -> Seen {
     }
 }
 
-/// When the host could first know: the planting script's own words, else the cause's line.
-fn effect(fault: &Fault, lane: &LaneVerdict, attempt: &Path, growth: &Growth) -> Option<Timestamp> {
+/// Whether the planting script runs late enough for the journal's stream to carry its words.
+fn has_voice(fault: &Fault) -> bool {
+    matches!(
+        fault.layer,
+        Layer::GuestScriptBeforeSuite | Layer::GuestScriptDuringSuite
+    )
+}
+
+/// When the host could first know: the first live line that shows the fault, or what the planting script said if no live
+/// log shows it. Absent when the script never acted.
+fn effect(fault: &Fault, attempt: &Path, growth: &Growth) -> Option<Timestamp> {
     let journal = fs::read(attempt.join("journal.log")).unwrap_or_default();
     let acts = journal
         .windows(ACTS.len())
-        .position(|window| window == ACTS.as_bytes());
-    if let Some(offset) = acts {
-        return growth.when("journal.log", offset as u64);
-    }
-    let scripted = !matches!(fault.layer, Layer::Ignition | Layer::Profile);
-    // Before the journal's stream begins, a script has no voice.
-    if scripted && fault.layer != Layer::GuestScriptBeforeRuntime {
+        .position(|window| window == ACTS.as_bytes())
+        .and_then(|offset| growth.when("journal.log", offset as u64));
+    if has_voice(fault) && acts.is_none() {
         return None;
     }
-    let line = cause(lane)?.evidence.first()?;
-    let text = fs::read(attempt.join(&line.file)).ok()?;
-    let before = text.split_inclusive(|byte| *byte == b'\n');
-    let offset: usize = before.take(line.line as usize).map(<[u8]>::len).sum();
-    growth
-        .when(line.file.as_str(), offset as u64)
-        .or_else(|| Some(Timestamp::now()))
+    let pattern = Rules::shipped()
+        .get(&fault.expect.rule)
+        .map(|rule| &rule.pattern);
+    let shown = growth.0.keys().filter_map(|file| {
+        let text = fs::read(attempt.join(file)).ok()?;
+        let log = Artifact::new(*file, String::from_utf8_lossy(&text));
+        let mut lines = log.lines();
+        let line = lines.find(|line| pattern.is_some_and(|p| p.is_match(&line.said().message)))?;
+        let before = text.split_inclusive(|byte| *byte == b'\n');
+        let offset: usize = before.take(line.number as usize).map(<[u8]>::len).sum();
+        growth.when(file, offset as u64)
+    });
+    shown.min().or(acts)
 }
 
 /// What the lane says went wrong: the stop's cause, what all failed specs share, or the first failure's.
