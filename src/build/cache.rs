@@ -197,7 +197,21 @@ impl Cache {
                 remove(&path)?;
             }
         }
+        self.prune_scratch()?;
         Ok(gone)
+    }
+
+    /// Removes check-outs that killed builds left. They have no lock, but no build lasts a day.
+    fn prune_scratch(&self) -> Result<(), CacheError> {
+        for entry in fs::read_dir(self.folder("scratch")?)? {
+            let entry = entry?;
+            let age = SystemTime::now().duration_since(entry.metadata()?.modified()?);
+            let old = age.is_ok_and(|age| age.as_secs() > 86_400);
+            if let (true, Ok(path)) = (old, Utf8PathBuf::from_path_buf(entry.path())) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
     }
 
     fn entry(&self, digest: &Digest) -> Utf8PathBuf {

@@ -299,7 +299,17 @@ impl<'a> Attempt<'a> {
         let pause = images.pause().unwrap_or_default();
         let config = node::config(&self.context.profile, node, sandboxer, pause, &key.public)
             .map_err(|error| self.failed(&error))?;
-        let ignition = ignition::generate(&config).map_err(|error| self.failed(&error))?;
+        let assembled = ignition::assemble(&config).map_err(|error| self.failed(&error))?;
+        for warning in &assembled.warnings {
+            self.wait(format!("a look at the Ignition fragments: {warning}"));
+        }
+        // A machine that is booted directly has no boot loader that Ignition could write to.
+        let unwanted = assembled.unwanted_kernel_arguments();
+        let kernel_arguments = (node.kernel_arguments.iter().cloned())
+            .chain(assembled.kernel_arguments())
+            .filter(|argument| !unwanted.contains(argument))
+            .collect();
+        let ignition = ignition::render(&assembled.config).map_err(|error| self.failed(&error))?;
         self.folder
             .write("ignition.json", ignition.as_bytes())
             .map_err(|error| self.failed(&error))?;
@@ -314,7 +324,7 @@ impl<'a> Attempt<'a> {
             root_format: image.root_format.clone(),
             disk: node.disk,
             kernel: image.kernel.clone(),
-            kernel_arguments: node.kernel_arguments.clone(),
+            kernel_arguments,
             payloads: vec![
                 ("runtime".to_owned(), self.parts.runtime_disk.clone()),
                 ("kubernetes".to_owned(), self.parts.kubernetes_disk.clone()),
