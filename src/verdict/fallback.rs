@@ -34,7 +34,7 @@ pub(super) fn cause(stop: &Stop, artifacts: &Artifacts) -> Cause {
             Class::Infra,
             Blame::Environment,
             Confidence::Certain,
-            format!("It was asked to stop: {said}"),
+            format!("It was stopped: {said}"),
         ),
         StopKind::Killed => (
             Some(KILLED),
