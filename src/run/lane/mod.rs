@@ -140,6 +140,7 @@ impl<'a> Attempt<'a> {
 
     async fn drive(&self) -> Result<(), Early> {
         let (node, sandboxer) = (self.node()?, self.sandboxer()?);
+        self.wait("its turn for a machine");
         let turn = self.context.turn.lock().await;
         let plan = self.plan_suite().await?;
         let kernel = self
