@@ -7,7 +7,7 @@ use super::{CliError, Globals};
 use crate::{
     image,
     model::ExitCode,
-    profile::{self, Overrides, SandboxerBinary},
+    profile::{self, Overrides},
 };
 
 /// Make node images ahead of a run
@@ -57,14 +57,7 @@ pub async fn run(args: ImageArgs, globals: &Globals) -> Result<ExitCode, CliErro
     let cache = globals.cache()?;
     let printer = globals.printer();
     // The same packages as a run asks for, so that the run finds this image.
-    let packages: Vec<String> = profile
-        .sandboxers
-        .iter()
-        .filter_map(|sandboxer| match &sandboxer.binary {
-            SandboxerBinary::Package { package, .. } => Some(package.clone()),
-            SandboxerBinary::Build { .. } => None,
-        })
-        .collect();
+    let packages = profile.sandboxer_packages();
     let mut made = Vec::new();
     for (name, image) in &profile.images {
         let used = profile.nodes.iter().any(|node| node.image == *name);

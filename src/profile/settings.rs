@@ -41,6 +41,21 @@ pub struct Profile {
     pub files: BTreeMap<Utf8PathBuf, String>,
 }
 
+impl Profile {
+    /// The packages that its sandboxers need in every node image, in the profile's order.
+    #[must_use]
+    pub fn sandboxer_packages(&self) -> Vec<String> {
+        let packages = self
+            .sandboxers
+            .iter()
+            .filter_map(|sandboxer| match &sandboxer.binary {
+                SandboxerBinary::Package { package, .. } => Some(package.clone()),
+                SandboxerBinary::Build { .. } => None,
+            });
+        packages.collect()
+    }
+}
+
 /// Where code comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {

@@ -159,14 +159,7 @@ async fn image(
     if !profile.nodes.iter().any(|node| node.image == name) {
         return Ok(None);
     }
-    let packages: Vec<String> = profile
-        .sandboxers
-        .iter()
-        .filter_map(|sandboxer| match &sandboxer.binary {
-            SandboxerBinary::Package { package, .. } => Some(package.clone()),
-            SandboxerBinary::Build { .. } => None,
-        })
-        .collect();
+    let packages = profile.sandboxer_packages();
     image::resolve(name, &profile.images[name], &packages, cache)
         .await
         .map(Some)

@@ -1,0 +1,171 @@
+//! What happens on a lane's machine between its first boot and its end.
+
+use std::time::Duration;
+
+use camino::Utf8Path;
+
+use super::{Attempt, scale};
+use crate::{
+    evidence::collect::FETCHED,
+    machine::{Machine, MachineError},
+    model::{Accelerator, EventKind, EvidenceLine, Phase, Stop, StopKind, SuitePlan},
+    profile::Sandboxer,
+    run::{evaluate, node, suite_run::SuiteRun},
+    runtime,
+    suite::{self, NodeFacts, PlanRequest, ginkgo::PlanError},
+};
+
+/// The suite's dry run on the host takes half a second; a host that is busy building takes longer.
+const DRY_RUN: Duration = Duration::from_secs(120);
+
+/// From the end of the first boot until CRI says that runtime and network are ready; and for the import of images.
+const READY: Duration = Duration::from_secs(60);
+
+impl Attempt<'_> {
+    /// Everything between the machine's first boot and its end.
+    pub(super) async fn on_machine(
+        &self,
+        machine: &dyn Machine,
+        sandboxer: &Sandboxer,
+        accelerator: Accelerator,
+        plan: &SuitePlan,
+    ) -> Result<(), Stop> {
+        let suite = self.suite()?;
+        let mut run = SuiteRun {
+            suite,
+            facts: node::facts(machine.root(), sandboxer),
+            plan,
+            folder: self.folder,
+            log: self.log,
+            limit: suite.timeout * scale(accelerator),
+            selected: None,
+        };
+        let result = async {
+            self.enter(Phase::RuntimeReady);
+            self.until_ended(machine, self.ready(machine, accelerator))
+                .await?;
+            self.enter(Phase::SuiteStart);
+            self.until_ended(machine, run.drive(machine, |phase| self.enter(phase)))
+                .await
+        }
+        .await;
+        let differs = run
+            .selected
+            .is_some_and(|selected| selected != plan.selected.len());
+        let result = match result {
+            Ok(()) if differs => self.plan_again(machine, &run.facts).await,
+            result => result,
+        };
+        // A machine that still answers may know why.
+        self.enter(Phase::Collect);
+        let collected = self.collect(machine).await;
+        result.and(collected)
+    }
+
+    pub(super) async fn plan_suite(&self) -> Result<SuitePlan, Stop> {
+        self.wait("the suite's dry run on the host");
+        let scratch = tempfile::tempdir().map_err(|error| self.failed(&error))?;
+        let request = PlanRequest {
+            version: &self.parts.version,
+            bin: &self.parts.kubernetes.join("bin"),
+            scratch: Utf8Path::from_path(scratch.path()).unwrap_or(Utf8Path::new("/tmp")),
+            limit: DRY_RUN,
+        };
+        let plan = match suite::kind(&self.suite()?.kind).plan(request).await {
+            Ok(plan) => plan,
+            // A suite that selects nothing is an outcome of its own.
+            Err(PlanError::NothingSelected { total }) => SuitePlan {
+                selected: Vec::new(),
+                total,
+            },
+            Err(error) => return Err(self.failed(&error)),
+        };
+        self.keep_plan(&plan)?;
+        Ok(plan)
+    }
+
+    /// Asks the suite in the guest what it runs there: some specs exist only where the node can run them.
+    pub(super) async fn plan_again(
+        &self,
+        machine: &dyn Machine,
+        facts: &NodeFacts,
+    ) -> Result<(), Stop> {
+        let kind = suite::kind(&self.suite()?.kind);
+        let output = machine
+            .run(&kind.plan_script(facts), DRY_RUN)
+            .await
+            .map_err(|error| self.machine_failed(error))?;
+        let plan = kind
+            .read_plan(&output.stdout)
+            .map_err(|error| self.failed(&error))?;
+        self.keep_plan(&plan)
+    }
+
+    pub(super) fn keep_plan(&self, plan: &SuitePlan) -> Result<(), Stop> {
+        self.folder
+            .write_json(evaluate::PLAN_FILE, plan)
+            .map_err(|error| self.failed(&error))?;
+        let specs = plan.selected.iter().map(|spec| spec.name.clone()).collect();
+        self.log.add(EventKind::SpecsPlanned { specs });
+        Ok(())
+    }
+
+    /// CRI answers that runtime and network are ready, and the test images are there.
+    pub(super) async fn ready(
+        &self,
+        machine: &dyn Machine,
+        accelerator: Accelerator,
+    ) -> Result<(), Stop> {
+        let limit = READY * scale(accelerator);
+        self.wait("CRI to answer");
+        let socket = machine
+            .forward(runtime::CONTAINERD_SOCKET)
+            .await
+            .map_err(|error| self.machine_failed(error))?;
+        runtime::cri::ready(&socket, limit)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        self.wait("the import of the test images");
+        let output = machine
+            .run(&runtime::import_script(machine.root()), limit)
+            .await
+            .map_err(|error| self.machine_failed(error))?;
+        let log = format!("{}{}", output.text(), output.stderr);
+        self.folder
+            .write("import.log", log.as_bytes())
+            .map_err(|error| self.failed(&error))?;
+        if output.status == Some(0) {
+            return Ok(());
+        }
+        let lines: Vec<&str> = log.lines().collect();
+        let decisive = lines
+            .iter()
+            .rposition(|line| line.starts_with("cannot import"));
+        Err(Stop {
+            line: decisive
+                .or(lines.len().checked_sub(1))
+                .map(|index| EvidenceLine {
+                    file: "import.log".into(),
+                    line: index as u64 + 1,
+                    text: lines[index].to_owned(),
+                }),
+            ..self.stop(
+                StopKind::Failed,
+                format!(
+                    "the import of the test images ended with {}",
+                    output.status_text()
+                ),
+            )
+        })
+    }
+
+    pub(super) async fn collect(&self, machine: &dyn Machine) -> Result<(), Stop> {
+        self.wait("the suite's files");
+        let into = self.folder.file(FETCHED);
+        match machine.fetch(&suite::output(""), &into).await {
+            // What a machine that is gone left on the host is judged as it is.
+            Ok(()) | Err(MachineError::Ended(_)) => Ok(()),
+            Err(error) => Err(self.machine_failed(error)),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One attempt at one lane: a machine, its runtime, the suite, and everything they leave.
+
+mod guest;
+mod start;
+mod stops;
+
+use std::sync::Mutex;
+
+use camino::Utf8PathBuf;
+
+use super::{context::Context, evaluate, log::EventLog, state::Scope};
+use crate::{
+    evidence::EvidenceDir,
+    image::NodeImage,
+    model::{Accelerator, CellOutcome, CellSummary, EventKind, Phase, Stop, StopKind},
+    plan::{self, PlannedLane},
+    profile::{Node, Sandboxer, Suite},
+};
+
+/// How much longer everything may take under emulation than with KVM.
+pub const EMULATION: u32 = 4;
+
+/// What the steps made for a lane.
+#[derive(Clone, Debug)]
+pub struct LaneParts {
+    /// Its node image.
+    pub image: NodeImage,
+    /// Its disk of runtime, CNI plugins and sandboxers.
+    pub runtime_disk: Utf8PathBuf,
+    /// Its disk of Kubernetes and test images.
+    pub kubernetes_disk: Utf8PathBuf,
+    /// The Kubernetes build's folder on the host.
+    pub kubernetes: Utf8PathBuf,
+    /// Kubernetes' version.
+    pub version: String,
+}
+
+/// How an attempt ended early.
+enum Early {
+    /// A station saw it stop.
+    Stop(Stop),
+    /// It never started, and why.
+    NotRun(String),
+}
+
+impl From<Stop> for Early {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+/// Runs one attempt and judges it. Never fails: whatever goes wrong is the cell's outcome.
+pub async fn run(context: &Context, planned: &PlannedLane, parts: &LaneParts) -> CellSummary {
+    let (lane, attempt) = (&planned.lane, 1);
+    let folder = context.log.folder().attempt(&lane.id, attempt);
+    context.log.add(EventKind::LaneStarted {
+        lane: lane.id.clone(),
+        attempt,
+    });
+    let scope = Scope::Attempt {
+        lane: lane.id.clone(),
+        attempt,
+    };
+    let early = match EvidenceDir::create(folder.path()) {
+        Err(error) => Some(Early::Stop(Stop {
+            phase: Phase::Boot,
+            kind: StopKind::Failed,
+            said: format!("cannot make {}: {error}", folder.path()),
+            line: None,
+        })),
+        Ok(_) => {
+            let log = context.log.scoped(scope, folder.clone());
+            Attempt::new(context, planned, parts, &folder, &log)
+                .to_end()
+                .await
+        }
+    };
+    let (stop, not_run) = match early {
+        None => (None, None),
+        Some(Early::Stop(stop)) => (Some(stop), None),
+        Some(Early::NotRun(reason)) => (None, Some(reason)),
+    };
+    let mut cell = evaluate::cell(context.log.folder(), lane, attempt, stop).await;
+    if let Some(reason) = not_run {
+        cell.outcome = CellOutcome::NotRun { reason };
+        evaluate::keep(&folder, &cell);
+    }
+    context.log.add(EventKind::LaneFinished {
+        lane: lane.id.clone(),
+        attempt,
+        outcome: cell.outcome.clone(),
+    });
+    cell
+}
+
+struct Attempt<'a> {
+    context: &'a Context,
+    planned: &'a PlannedLane,
+    parts: &'a LaneParts,
+    folder: &'a EvidenceDir,
+    log: &'a EventLog,
+    phase: Mutex<Phase>,
+}
+
+impl<'a> Attempt<'a> {
+    const fn new(
+        context: &'a Context,
+        planned: &'a PlannedLane,
+        parts: &'a LaneParts,
+        folder: &'a EvidenceDir,
+        log: &'a EventLog,
+    ) -> Self {
+        // Until there is a machine, what can fail is the suite's own plan.
+        Self {
+            context,
+            planned,
+            parts,
+            folder,
+            log,
+            phase: Mutex::new(Phase::SuiteStart),
+        }
+    }
+
+    /// Runs to the end; returns how it was cut short, if it was.
+    async fn to_end(&self) -> Option<Early> {
+        let early = tokio::select! {
+            biased;
+            () = self.context.cancel.cancelled() => Some(Early::Stop(self.stop(
+                StopKind::Cancelled,
+                "the run was stopped by Ctrl-C or by its parent",
+            ))),
+            result = self.drive() => result.err(),
+        };
+        if let Some(Early::Stop(stop)) = &early {
+            self.log
+                .add(EventKind::AttemptStopped { stop: stop.clone() });
+        }
+        early
+    }
+
+    async fn drive(&self) -> Result<(), Early> {
+        let (node, sandboxer) = (self.node()?, self.sandboxer()?);
+        self.wait("its turn for a machine");
+        let turn = self.context.turn.lock().await;
+        let plan = self.plan_suite().await?;
+        let kernel = self
+            .parts
+            .image
+            .kernel
+            .as_ref()
+            .map(|(kernel, _)| kernel.as_path());
+        let probe = self
+            .context
+            .probe(kernel)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        if let Some(reason) = plan::unmet(&sandboxer.requires, probe.accelerator, node.memory) {
+            return Err(Early::NotRun(reason));
+        }
+        let spec = self
+            .machine_spec(node, sandboxer, probe.accelerator)
+            .await?;
+        let _lease = self.lease(&spec).await?;
+        drop(turn);
+        let machine = self.start(&spec).await?;
+        let result = self
+            .on_machine(machine.as_ref(), sandboxer, probe.accelerator, &plan)
+            .await;
+        if self.context.keep {
+            self.wait(format!("kept; enter with: {}", machine.info().ssh_command));
+            machine.keep();
+        } else {
+            self.enter(Phase::Teardown);
+            machine.shutdown().await;
+        }
+        Ok(result?)
+    }
+
+    fn suite(&self) -> Result<&'a Suite, Stop> {
+        let name = &self.planned.lane.suite;
+        self.part(
+            self.context
+                .profile
+                .suites
+                .iter()
+                .find(|suite| suite.name == *name),
+            name,
+        )
+    }
+
+    fn node(&self) -> Result<&'a Node, Stop> {
+        let name = &self.planned.lane.node;
+        self.part(
+            self.context
+                .profile
+                .nodes
+                .iter()
+                .find(|node| node.name == *name),
+            name,
+        )
+    }
+
+    fn sandboxer(&self) -> Result<&'a Sandboxer, Stop> {
+        let name = &self.planned.lane.sandboxer;
+        self.part(
+            self.context
+                .profile
+                .sandboxers
+                .iter()
+                .find(|known| known.name == *name),
+            name,
+        )
+    }
+
+    /// The plan is made from the profile, so this fails only for a `run.json` that somebody edited.
+    fn part<T>(&self, found: Option<&'a T>, name: &str) -> Result<&'a T, Stop> {
+        found.ok_or_else(|| self.stop(StopKind::Failed, format!("the profile has no `{name}`")))
+    }
+}
+
+/// The factor on all deadlines.
+#[must_use]
+pub const fn scale(accelerator: Accelerator) -> u32 {
+    match accelerator {
+        Accelerator::Kvm => 1,
+        Accelerator::Tcg => EMULATION,
+    }
+}
