@@ -50,7 +50,9 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         cell.outcome = unreadable("the attempt's events cannot be read".to_owned());
         return cell;
     };
-    if let Some(started) = state.started_at {
+    // Until its first phase an attempt only waits for its machine.
+    let began = state.phases.first().map(|(_, at)| *at);
+    if let Some(started) = began.or(state.started_at) {
         let end = state
             .ended_at
             .or(state.suite_ended_at)
