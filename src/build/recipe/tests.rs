@@ -72,7 +72,7 @@ impl Project {
             revision: &revision,
             toolchain: &toolchain,
             tags: &tags,
-            work: &self.root().join("work"),
+            work: &self.root().join("scratch"),
         };
         let work = work(recipe, &inputs);
         let mut text = String::new();
