@@ -73,6 +73,20 @@ pub fn person_command(port: u16, key: &Utf8Path) -> String {
     )
 }
 
+fn spawn(words: &[String], stdout: Stdio) -> Result<Group, ProcessError> {
+    let mut command = process::command("ssh");
+    command
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(Stdio::piped());
+    let child = command.spawn().map_err(|source| ProcessError::Start {
+        program: "ssh".into(),
+        source,
+    })?;
+    Ok(Group(child))
+}
+
 impl Ssh {
     /// The way into the guest behind this port of 127.0.0.1. Nothing is connected yet.
     #[must_use]
@@ -136,17 +150,7 @@ impl Ssh {
         words.extend(["-o".into(), "ControlMaster=yes".into()]);
         words.extend(["-o".into(), format!("ControlPath={}", self.control())]);
         words.extend(["-N".into(), "root@127.0.0.1".into()]);
-        let mut command = process::command("ssh");
-        command
-            .args(&words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let child = command.spawn().map_err(|source| ProcessError::Start {
-            program: "ssh".into(),
-            source,
-        })?;
-        let mut group = Group(child);
+        let mut group = spawn(&words, Stdio::null())?;
         let stderr = group.0.stderr.take();
         let stands = async {
             while !self.control().exists() {
@@ -234,17 +238,7 @@ impl Ssh {
     }
 
     async fn stream(&self, words: Vec<String>, into: &Utf8Path) -> Result<(), MachineError> {
-        let mut command = process::command("ssh");
-        command
-            .args(&words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = command.spawn().map_err(|source| ProcessError::Start {
-            program: "ssh".into(),
-            source,
-        })?;
-        let mut group = Group(child);
+        let mut group = spawn(&words, Stdio::piped())?;
         let (stdout, stderr) = (group.0.stdout.take(), group.0.stderr.take());
         // Through a file: a guest's logs may be larger than what bellwether may hold in memory.
         let spool = tempfile::tempfile_in(into)?;

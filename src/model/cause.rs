@@ -70,7 +70,7 @@ kebab_enum!(
         Sandboxer => "sandboxer",
         /// The node image or its Ignition config.
         NodeImage => "node-image",
-        /// This host, its network, or a service it reaches.
+        /// This host, its network, a service it reaches, or a profile that asks for what is not there.
         Environment => "environment",
         /// Bellwether itself.
         Bellwether => "bellwether",

@@ -36,21 +36,16 @@ pub enum FinishError {
 }
 
 /// The whole summary of a run directory, failure texts included.
-///
-/// # Errors
-/// When `run.json` or events cannot be read.
-pub async fn summarize(run: &EvidenceDir) -> Result<RunSummary, RunDirError> {
-    let record: RunRecord = run.read_json(record::FILE)?;
-    let state = RunState::load(run.path())?;
+async fn summarize(run: &EvidenceDir, record: RunRecord, state: &RunState) -> RunSummary {
     let mut cells = Vec::new();
     for lane in &record.lanes {
-        cells.push(cell(run, lane, &state).await);
+        cells.push(cell(run, lane, state).await);
     }
     let exit = match &state.interrupted {
         Some(reason) if reason == CTRL_C => ExitCode::Interrupted,
         _ => verdict::exit_code(&cells, &[]),
     };
-    Ok(RunSummary {
+    RunSummary {
         schema: SCHEMA_VERSION,
         run: record.run,
         profile: record.profile.name,
@@ -60,7 +55,7 @@ pub async fn summarize(run: &EvidenceDir) -> Result<RunSummary, RunDirError> {
         environment: record.environment,
         cells,
         exit,
-    })
+    }
 }
 
 async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
@@ -164,29 +159,24 @@ pub async fn all(
     store: &Store,
     log: Option<&EventLog>,
 ) -> Result<RunSummary, FinishError> {
-    let mut summary = summarize(run).await?;
     let record: RunRecord = run.read_json(record::FILE)?;
-    let window = record
-        .profile
-        .gates
-        .values()
-        .map(|gate| gate.window)
-        .max()
-        .unwrap_or(0);
+    let state = RunState::load(run.path())?;
+    let gates = record.profile.gates.clone();
+    let mut summary = summarize(run, record, &state).await;
+    let window = gates.values().map(|gate| gate.window).max().unwrap_or(0);
     let before: Vec<RunSummary> = past(store, &summary.profile, window as usize)
         .into_iter()
         .map(|(_, summary)| summary)
         .filter(|past| past.run != summary.run)
         .collect();
-    let gates = verdict::evaluate(&record.profile.gates, &before, &summary);
+    let gates = verdict::evaluate(&gates, &before, &summary);
     if summary.exit != ExitCode::Interrupted {
         summary.exit = verdict::exit_code(&summary.cells, &gates);
     }
     if let Some(log) = log
-        && !RunState::load(run.path())?.is_over()
+        && !state.is_over()
     {
-        log.add(EventKind::RunFinished { exit: summary.exit });
-        summary.ended_at = RunState::load(run.path())?.ended_at;
+        summary.ended_at = Some(log.add(EventKind::RunFinished { exit: summary.exit }));
     }
     write(run, &summary, gates)?;
     Ok(summary)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::state::Scope;
 use crate::{
     clock,
@@ -43,9 +45,9 @@ impl EventLog {
         &self.folder
     }
 
-    /// Writes one event. A log that cannot be written is said once by tracing: the run goes on, since the
+    /// Writes one event and returns its time. A log that cannot be written is said once by tracing: the run goes on, since the
     /// files of the attempt are evidence too, and stopping would lose more.
-    pub fn add(&self, kind: EventKind) {
+    pub fn add(&self, kind: EventKind) -> Timestamp {
         let event = Event {
             at: clock::now(),
             kind,
@@ -54,5 +56,6 @@ impl EventLog {
             tracing::error!("cannot write {}: {error}", self.folder.file("events.jsonl"));
         }
         (self.observer)(&self.scope, &event);
+        event.at
     }
 }

@@ -51,13 +51,10 @@ impl fmt::Display for SourceError {
 }
 
 impl SourceError {
-    /// Who acts: nobody outside for a revision that does not exist, the environment for the rest.
+    /// Who acts: whoever runs the host or wrote the profile, never a project under test.
     #[must_use]
     pub const fn blame(&self) -> Blame {
-        match self.trouble {
-            Trouble::Unreachable | Trouble::Tool | Trouble::Host => Blame::Environment,
-            Trouble::Missing | Trouble::Usage => Blame::Bellwether,
-        }
+        Blame::Environment
     }
 }
 
@@ -131,17 +128,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_user_or_the_environment_is_blamed() {
+    fn an_error_names_source_place_cause_and_next_step() {
         let subject = Subject::new("kubernetes", "https://example.org/k8s, ref master");
-        for (trouble, blame) in [
-            (Trouble::Unreachable, Blame::Environment),
-            (Trouble::Tool, Blame::Environment),
-            (Trouble::Host, Blame::Environment),
-            (Trouble::Missing, Blame::Bellwether),
-            (Trouble::Usage, Blame::Bellwether),
-        ] {
-            assert_eq!(subject.error(trouble, "why", "hint").blame(), blame);
-        }
         insta::assert_snapshot!(subject.error(Trouble::Unreachable, "could not resolve host: example.org", "check the network"), @r"
         source `kubernetes` (https://example.org/k8s, ref master) cannot be reached: could not resolve host: example.org
           hint: check the network

@@ -74,11 +74,16 @@ impl Bench {
 
     /// Starts `bellwether run` of the folder's profile on one sandboxer.
     pub fn start(&self, sandboxer: &str) -> Running {
+        let profile = self.path.join("planted.toml");
+        self.run(&[profile.to_str().unwrap(), "--sandboxer", sandboxer])
+    }
+
+    /// Starts `bellwether run` with these arguments.
+    pub fn run(&self, arguments: &[&str]) -> Running {
         let said = |name: &str| File::create(self.path.join(name)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_bellwether"))
             .arg("run")
-            .arg(self.path.join("planted.toml"))
-            .args(["--sandboxer", sandboxer])
+            .args(arguments)
             .env("BELLWETHER_STATE", self.state())
             .env("CI", "true")
             .stdout(said("stdout"))

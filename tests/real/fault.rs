@@ -9,7 +9,7 @@ use serde_json::json;
 use toml::{Table, Value};
 
 /// One spec that needs nothing but busybox.
-const QUICK: &str =
+pub const QUICK: &str =
     "Kubelet when scheduling a busybox command in a pod should print the output to logs";
 /// What a fault that acts while specs run finds: one spec may be over, others are still to come.
 const SEVERAL: [&str; 3] = [

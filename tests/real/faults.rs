@@ -211,16 +211,13 @@ fn has_voice(fault: &Fault) -> bool {
 }
 
 /// When the host could first know: the first live line that shows the fault, or what the planting script said if no live
-/// log shows it. Absent when the script never acted.
+/// log shows it. A guest that dies of the fault may take the script's word with it, hence either is enough.
 fn effect(fault: &Fault, attempt: &Path, growth: &Growth) -> Option<Timestamp> {
     let journal = fs::read(attempt.join("journal.log")).unwrap_or_default();
     let acts = journal
         .windows(ACTS.len())
         .position(|window| window == ACTS.as_bytes())
         .and_then(|offset| growth.when("journal.log", offset as u64));
-    if has_voice(fault) && acts.is_none() {
-        return None;
-    }
     let pattern = Rules::shipped()
         .get(&fault.expect.rule)
         .map(|rule| &rule.pattern);

@@ -21,4 +21,5 @@ mod interrupts;
 mod machine;
 mod runtime;
 mod smoke;
+mod trees;
 mod world;

@@ -312,7 +312,7 @@ async fn what_is_not_there_is_missing() {
         let error = world.resolve(reference).await.unwrap_err();
         assert_eq!(
             (error.trouble, error.blame()),
-            (Trouble::Missing, Blame::Bellwether),
+            (Trouble::Missing, Blame::Environment),
             "{error}"
         );
     }

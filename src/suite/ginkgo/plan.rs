@@ -32,7 +32,7 @@ pub enum PlanError {
     },
     /// The version is not one.
     #[error(
-        "cannot tell from `{version}` whether this Kubernetes can be asked what it will run; give the source a version such as v1.36.3"
+        "cannot tell from `{version}` whether this Kubernetes can be asked what it will run; a git source needs its version tags: push upstream's tags to that repository"
     )]
     UnknownVersion {
         /// As it was given.
@@ -126,6 +126,8 @@ pub fn check_version(version: &str) -> Result<(), PlanError> {
     let version = || version.to_owned();
     match (number(), number()) {
         (Some(major), Some(minor)) if (major, minor) >= OLDEST => Ok(()),
+        // What a tree without tags is called.
+        (Some(0), Some(0)) => Err(PlanError::UnknownVersion { version: version() }),
         (Some(_), Some(_)) => Err(PlanError::TooOld { version: version() }),
         _ => Err(PlanError::UnknownVersion { version: version() }),
     }
@@ -234,6 +236,10 @@ mod tests {
         ] {
             assert_eq!(check_version(version).is_ok(), ok, "{version}");
         }
+        let untagged = check_version("v0.0.0-7-gabcdef012")
+            .unwrap_err()
+            .to_string();
+        assert!(untagged.contains("needs its version tags"), "{untagged}");
     }
 
     #[tokio::test]
