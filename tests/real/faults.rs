@@ -329,9 +329,12 @@ fn holds(attempt: &Path, line: &EvidenceLine) -> bool {
         .ok()
         .and_then(|entry| Some(entry["MESSAGE"].as_str()?.to_owned()))
         .unwrap_or_else(|| raw.to_string());
+    // Quotes are shortened to one line with single spaces.
+    let single = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = single(&message);
     let wanted = line.text.lines().next().unwrap_or_default();
-    let wanted = wanted.trim_end_matches('…').trim();
+    let wanted = single(wanted.trim_end_matches('…'));
     // A machine's own alarms name the sender before the message, which the file may have elsewhere in the line.
-    let bare = wanted.split_once(": ").map_or(wanted, |(_, bare)| bare);
-    !wanted.is_empty() && (message.contains(wanted) || message.contains(bare))
+    let bare = wanted.split_once(": ").map_or(&*wanted, |(_, bare)| bare);
+    !wanted.is_empty() && (message.contains(&wanted) || message.contains(bare))
 }

@@ -25,7 +25,7 @@ pub fn make(folder: &Path) -> Vec<(&'static str, PathBuf)> {
         let version = released(folder, module);
         println!("{name}: the tree of {module} {version}");
         let published = download(folder, &[format!("{module}@{version}")]);
-        copy(&published[0], &tree);
+        copy(published[0].as_ref().unwrap(), &tree);
         if name == "kubernetes" {
             stage(&tree, &version);
         }
@@ -57,39 +57,65 @@ pub fn make(folder: &Path) -> Vec<(&'static str, PathBuf)> {
 /// The newest release.
 fn released(folder: &Path, module: &str) -> String {
     let query = format!("{module}@latest");
-    let text = go(folder, &["list", "-m", "-f", "{{.Version}}", &query]);
+    let text = said(&mut go(
+        folder,
+        &["list", "-m", "-f", "{{.Version}}", &query],
+    ));
     text.trim().to_owned()
 }
 
-/// Where the modules' files are, in the order asked for.
-fn download(folder: &Path, modules: &[String]) -> Vec<PathBuf> {
-    let mut arguments = vec!["mod", "download", "-json"];
-    arguments.extend(modules.iter().map(String::as_str));
-    let text = go(folder, &arguments);
-    let folders = Deserializer::from_str(&text).into_iter::<Value>();
-    let folders: Vec<_> = folders
-        .map(|module| PathBuf::from(module.unwrap()["Dir"].as_str().unwrap()))
+/// Where the modules' files are, in the order asked for; absent for one that cannot be had.
+fn download(folder: &Path, modules: &[String]) -> Vec<Option<PathBuf>> {
+    let mut command = go(folder, &["mod", "download", "-json"]);
+    let text = command.args(modules).output().unwrap().stdout;
+    let answers = Deserializer::from_slice(&text).into_iter::<Value>();
+    let folders: Vec<_> = answers
+        .map(|module| Some(PathBuf::from(module.unwrap()["Dir"].as_str()?)))
         .collect();
     assert_eq!(folders.len(), modules.len());
     folders
 }
 
-/// Kubernetes v1.N.P publishes its staging folders as modules v0.N.P.
+/// Kubernetes v1.N.P publishes its staging folders as modules v0.N.P. One that cannot be had leaves the workspace: an
+/// example, which nothing else needs.
 fn stage(tree: &Path, version: &str) {
     let version = format!("v0.{}", version.strip_prefix("v1.").unwrap());
-    let module: Value = serde_json::from_str(&go(tree, &["mod", "edit", "-json"])).unwrap();
-    let replaced = module["Replace"].as_array().unwrap().iter();
-    let (modules, folders): (Vec<_>, Vec<_>) = replaced
+    let module = said(&mut go(tree, &["mod", "edit", "-json"]));
+    let module: Value = serde_json::from_str(&module).unwrap();
+    let replaced: Vec<(&str, &str)> = module["Replace"]
+        .as_array()
+        .unwrap()
+        .iter()
         .map(|replace| {
-            let module = replace["Old"]["Path"].as_str().unwrap();
-            let folder = replace["New"]["Path"].as_str().unwrap();
-            (format!("{module}@{version}"), tree.join(folder))
+            let text = |side: &str| replace[side]["Path"].as_str().unwrap();
+            (text("Old"), text("New"))
         })
-        .unzip();
-    for (published, folder) in download(tree, &modules).iter().zip(folders) {
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.parent().unwrap()).unwrap();
-        copy(published, &folder);
+        .collect();
+    let wanted: Vec<_> = replaced
+        .iter()
+        .map(|(module, _)| format!("{module}@{version}"))
+        .collect();
+    for ((module, folder), published) in replaced.into_iter().zip(download(tree, &wanted)) {
+        match published {
+            Some(published) => {
+                let to = tree.join(folder);
+                let _ = fs::remove_dir_all(&to);
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                copy(&published, &to);
+            }
+            None => {
+                println!("{module} {version} cannot be had");
+                let drop = |what: &str| format!("-drop{what}={module}");
+                said(&mut go(
+                    tree,
+                    &["mod", "edit", &drop("replace"), &drop("require")],
+                ));
+                said(
+                    &mut go(tree, &["work", "edit", &format!("-dropuse={folder}")])
+                        .env_remove("GOWORK"),
+                );
+            }
+        }
     }
 }
 
@@ -103,10 +129,11 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A go command that is about other modules than the folder's own.
-fn go(folder: &Path, arguments: &[&str]) -> String {
+fn go(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("go");
     command.env("GOWORK", "off").env("GOFLAGS", "-mod=mod");
-    said(command.args(arguments).current_dir(folder))
+    command.args(arguments).current_dir(folder);
+    command
 }
 
 fn git(tree: &Path, arguments: &[&str]) {
