@@ -6,6 +6,7 @@
 mod candidate;
 mod cause;
 mod event;
+mod expectation;
 mod ids;
 mod lane;
 mod outcome;
@@ -18,6 +19,7 @@ mod summary;
 pub use candidate::{Candidate, NodeImageRevision, SandboxerRevision};
 pub use cause::{Blame, Cause, Class, Confidence, EvidenceLine};
 pub use event::{Event, EventKind, StepOutcome};
+pub use expectation::{Expectation, ExpectationUse, Standing, Tracker};
 pub use ids::{Digest, DigestBuilder, LaneId, RunId, StepId};
 pub use lane::{Lane, Role};
 pub use outcome::{CellOutcome, SpecOutcome};

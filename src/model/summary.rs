@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, CellOutcome, Lane, RunId, SpecResult};
+use super::{Candidate, CellOutcome, ExpectationUse, Lane, RunId, SpecResult};
 
 /// The version of every JSON document that bellwether writes; it grows when a field changes meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -104,6 +104,12 @@ pub struct LaneCounts {
     pub skipped: u32,
     /// Planned, never started.
     pub not_run: u32,
+    /// Failed as the profile expects; in no other count but `planned`.
+    #[serde(default)]
+    pub expected: u32,
+    /// Of those that passed, the ones that the profile expects to fail.
+    #[serde(default)]
+    pub unexpected: u32,
 }
 
 /// One cell of a run.
@@ -125,6 +131,12 @@ pub struct CellSummary {
     pub disagreements: Vec<String>,
     /// Every spec of the last attempt.
     pub specs: Vec<SpecResult>,
+    /// What became of the failures that the profile expects here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<ExpectationUse>,
+    /// Who served the lane's pods, proven from outside, in words. Absent where that was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 /// A whole run, small enough to keep for ever (failure texts are shortened in `summary.json`).

@@ -103,6 +103,8 @@ fn profile() -> Profile {
             sandboxers: names(&["runc", "crun"]),
             pairings: names(&["main", "control"]),
         }],
+        expect: Vec::new(),
+        narrowed: false,
         gates: BTreeMap::new(),
         schedule: None,
         files: BTreeMap::new(),

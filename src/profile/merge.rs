@@ -15,6 +15,9 @@ use super::{
 /// Lists of tables that merge by `name`.
 const NAMED: [&str; 4] = ["pairing", "node", "sandboxer", "suite"];
 
+/// The list of tables that has no names: a profile's own entries come before those it inherits.
+const ADDED: &str = "expect";
+
 /// Keys that are not inherited.
 const OWN: [&str; 3] = ["name", "description", "extends"];
 
@@ -202,6 +205,7 @@ fn merge_values<'t>(
     path: &mut Vec<String>,
 ) -> Spanned<DeValue<'t>> {
     let span = over.span();
+    let is_added = matches!(path.as_slice(), [only] if only == ADDED);
     let is_named = matches!(path.as_slice(), [only] if NAMED.contains(&only.as_str()));
     let value = match (base.into_inner(), over.into_inner()) {
         (DeValue::Table(base), DeValue::Table(over)) => DeValue::Table(merge(base, over, path)),
@@ -228,6 +232,9 @@ fn merge_values<'t>(
                 }
             }
             DeValue::Array(base)
+        }
+        (DeValue::Array(base), DeValue::Array(over)) if is_added => {
+            DeValue::Array(over.into_iter().chain(base).collect())
         }
         (_, over) => over,
     };

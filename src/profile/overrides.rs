@@ -201,6 +201,7 @@ impl Apply<'_> {
         if self.problems.0.len() > before {
             return;
         }
+        profile.narrowed |= groups_of(overrides).iter().any(|wanted| !wanted.is_empty());
         let keep = |wanted: &[String], name: &String| wanted.is_empty() || wanted.contains(name);
         // Sandboxers stay, though no suite may be left for them: their packages are part of the node image, and a
         // narrowed run must run on the same one.
@@ -250,12 +251,23 @@ impl Apply<'_> {
             self.problem(&argument, start, message)
                 .hint("Go's syntax; put it in '…' so that the shell leaves it alone");
         }
+        profile.narrowed = true;
         for suite in &mut profile.suites {
             match &mut suite.kind {
                 SuiteKind::Ginkgo(ginkgo) => ginkgo.focus = vec![focus.to_owned()],
             }
         }
     }
+}
+
+/// The filters.
+const fn groups_of(overrides: &Overrides) -> [&Vec<String>; 4] {
+    [
+        &overrides.sandboxers,
+        &overrides.nodes,
+        &overrides.suites,
+        &overrides.pairings,
+    ]
 }
 
 /// A git URL, `host:path`, or a path that ends in `.git`; each with an optional `@REF`.

@@ -3,7 +3,7 @@
 //! The documentation of these fields is the JSON Schema's text. Each key is optional here, even a required one:
 //! a profile that extends another may leave it out. Validation asks for it.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -65,7 +65,8 @@ pub(super) struct RawProfile {
     /// One line on what it is for. Not inherited.
     pub(super) description: Option<Text>,
     /// The profile this one builds on: the name of a shipped one, or a path relative to this file. Tables merge key by
-    /// key, `[[pairing]]`, `[[node]]`, `[[sandboxer]]` and `[[suite]]` merge by name, everything else is replaced.
+    /// key, `[[pairing]]`, `[[node]]`, `[[sandboxer]]` and `[[suite]]` merge by name, `[[expect]]` adds
+    /// to the list, everything else is replaced.
     pub(super) extends: Option<Text>,
     /// Where code comes from, by name.
     pub(super) source: Option<BTreeMap<Text, At<RawSource>>>,
@@ -83,6 +84,8 @@ pub(super) struct RawProfile {
     pub(super) sandboxer: Option<At<Vec<At<RawSandboxer>>>>,
     /// What is run on the nodes.
     pub(super) suite: Option<At<Vec<At<RawSuite>>>>,
+    /// Failures that are known and do not turn a lane red. Those of an extended profile are kept, after this one's own.
+    pub(super) expect: Option<At<Vec<At<RawExpect>>>>,
     /// Bounds on numbers over several runs, by metric name such as `pass-rate`.
     pub(super) gates: Option<BTreeMap<Text, At<RawGate>>>,
     /// When the daemon starts a run. Default: it does not.
@@ -309,6 +312,69 @@ pub(super) struct RawSuite {
 pub(super) enum RawSuiteKind {
     /// A Ginkgo binary.
     Ginkgo,
+}
+
+/// A failure that is expected: it does not turn its lane red until it expires.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Expect")]
+pub(super) struct RawExpect {
+    /// A regular expression (Go) over the spec's full name.
+    #[schemars(required)]
+    pub(super) spec: Option<Text>,
+    /// A regular expression (Go) over what the failed spec says; another failure of the spec counts. Default: whatever
+    /// it says.
+    pub(super) message: Option<Text>,
+    /// The outcomes that are expected. Default: `failed` alone.
+    pub(super) outcome: Option<At<Vec<At<RawExpectedOutcome>>>>,
+    /// The sandboxers it is expected with. Default: all.
+    pub(super) sandboxers: Option<List>,
+    /// The nodes it is expected on. Default: all.
+    pub(super) nodes: Option<List>,
+    /// The suites it is expected in. Default: all.
+    pub(super) suites: Option<List>,
+    /// The pairings it is expected for. Default: all.
+    pub(super) pairings: Option<List>,
+    /// Why it fails.
+    #[schemars(required)]
+    pub(super) reason: Option<Text>,
+    /// The link under which it is followed up. Required, unless there is `no-tracker`.
+    pub(super) tracker: Option<Text>,
+    /// Instead of `tracker`: why nobody follows it up.
+    pub(super) no_tracker: Option<Text>,
+    /// The last day on which it is expected, such as 2027-03-01; from the next day on it counts again.
+    #[schemars(required, with = "Option<String>", extend("format" = "date"))]
+    pub(super) expires: Option<At<RawDate>>,
+}
+
+/// Outcomes that may be expected.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ExpectedOutcome")]
+pub(super) enum RawExpectedOutcome {
+    /// An assertion failed.
+    Failed,
+    /// It ran out of its own time.
+    TimedOut,
+    /// It panicked.
+    Panicked,
+}
+
+/// A day, as TOML's own date or as text.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged, expecting = "this is not a date")]
+pub(super) enum RawDate {
+    Text(String),
+    Date(toml::value::Datetime),
+}
+
+impl fmt::Display for RawDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Date(date) => date.fmt(f),
+        }
+    }
 }
 
 /// A bound on a number over a window of runs: `min`, `max` or both.

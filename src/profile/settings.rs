@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Role;
+use crate::model::{Expectation, Lane, Role};
 
 /// One project's conformance run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,13 @@ pub struct Profile {
     pub sandboxers: Vec<Sandboxer>,
     /// Suites, in the profile's order.
     pub suites: Vec<Suite>,
+    /// Failures that are expected, the profile's own before inherited ones; the first that covers a failure counts.
+    #[serde(default)]
+    pub expect: Vec<Expect>,
+    /// Whether the command line left specs out, so that an expectation which names none of the planned specs is not
+    /// stale.
+    #[serde(default)]
+    pub narrowed: bool,
     /// By metric name, such as `pass-rate`.
     pub gates: BTreeMap<String, Gate>,
     /// When the daemon runs it.
@@ -294,6 +301,45 @@ pub struct Ginkgo {
 pub enum Preset {
     /// Kubernetes' node suite.
     E2eNode,
+}
+
+/// A failure that is expected, and where. An empty list of names means all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect {
+    /// Which failure, why, and until when.
+    #[serde(flatten)]
+    pub expectation: Expectation,
+    /// On these nodes.
+    pub nodes: Vec<String>,
+    /// With these sandboxers.
+    pub sandboxers: Vec<String>,
+    /// In these suites.
+    pub suites: Vec<String>,
+    /// For these pairings.
+    pub pairings: Vec<String>,
+}
+
+impl Expect {
+    /// Whether the failure is expected on this lane.
+    #[must_use]
+    pub fn covers(&self, lane: &Lane) -> bool {
+        let among = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+        among(&self.nodes, &lane.node)
+            && among(&self.sandboxers, &lane.sandboxer)
+            && among(&self.suites, &lane.suite)
+            && among(&self.pairings, &lane.pairing)
+    }
+
+    /// Whether any lane of this suite is covered.
+    pub(super) fn reaches(&self, suite: &Suite) -> bool {
+        let meet = |names: &[String], of: &[String]| {
+            names.is_empty() || of.iter().any(|name| names.contains(name))
+        };
+        meet(&self.suites, std::slice::from_ref(&suite.name))
+            && meet(&self.nodes, &suite.nodes)
+            && meet(&self.sandboxers, &suite.sandboxers)
+            && meet(&self.pairings, &suite.pairings)
+    }
 }
 
 /// A bound on a number over a window of runs.

@@ -6,15 +6,17 @@ use camino::Utf8PathBuf;
 
 use super::{
     raw::{
-        At, List, RawBuild, RawGate, RawImage, RawNode, RawPairing, RawProfile, RawRuntime,
-        RawSandboxer, RawSchedule, RawSource, RawSuite, RawSuiteKind, Text,
+        At, List, RawBuild, RawDate, RawExpect, RawExpectedOutcome, RawGate, RawImage, RawNode,
+        RawPairing, RawProfile, RawRuntime, RawSandboxer, RawSchedule, RawSource, RawSuite,
+        RawSuiteKind, Text,
     },
     settings::{
-        Image, Node, Profile, Sandboxer, SandboxerBinary, Selection, Source, SourceKind, Suite,
-        SuiteKind,
+        Expect, Image, Node, Profile, Sandboxer, SandboxerBinary, Selection, Source, SourceKind,
+        Suite, SuiteKind,
     },
     units::{format_duration, format_size},
 };
+use crate::model::{SpecOutcome, Tracker};
 
 /// The resolved profile as TOML. It is a profile again: loaded beside the same files it gives the same.
 #[must_use]
@@ -94,6 +96,9 @@ fn raw(profile: &Profile) -> RawProfile {
         node: in_order(&profile.nodes, node),
         sandboxer: in_order(&profile.sandboxers, sandboxer),
         suite: in_order(&profile.suites, suite),
+        expect: (!profile.expect.is_empty())
+            .then(|| in_order(&profile.expect, expect))
+            .flatten(),
         gates: by_name(&profile.gates, |gate| RawGate {
             min: gate.min.map(at),
             max: gate.max.map(at),
@@ -213,5 +218,33 @@ fn suite(suite: &Suite) -> RawSuite {
             gates.map(|(gate, on)| (at(gate.clone()), *on)).collect()
         }),
         arguments: list(&ginkgo.arguments),
+    }
+}
+
+fn expect(expect: &Expect) -> RawExpect {
+    let known = &expect.expectation;
+    let (tracker, no_tracker) = match &known.tracker {
+        Tracker::Link(link) => (text(link), None),
+        Tracker::None(why) => (None, text(why)),
+    };
+    let outcomes = known.outcomes.iter().map(|outcome| {
+        at(match outcome {
+            SpecOutcome::TimedOut => RawExpectedOutcome::TimedOut,
+            SpecOutcome::Panicked => RawExpectedOutcome::Panicked,
+            _ => RawExpectedOutcome::Failed,
+        })
+    });
+    RawExpect {
+        spec: text(&known.spec),
+        message: known.message.as_deref().and_then(text),
+        outcome: Some(at(outcomes.collect())),
+        sandboxers: list(&expect.sandboxers),
+        nodes: list(&expect.nodes),
+        suites: list(&expect.suites),
+        pairings: list(&expect.pairings),
+        reason: text(&known.reason),
+        tracker,
+        no_tracker,
+        expires: Some(at(RawDate::Text(known.expires.to_string()))),
     }
 }

@@ -6,6 +6,7 @@ use super::{
         LaneView, Packages, Part, ReportContext, Share,
     },
     excerpt::{Excerpt, plain},
+    expected,
     gather::{Found, FoundLane},
     grid::{failure_anchor, grid, lane_anchor},
     links::{code_link, file_link, web_link},
@@ -49,6 +50,7 @@ pub fn compose(summary: &RunSummary, found: &Found) -> ReportContext {
         timeline: timeline(summary, found),
         grid: grid(summary),
         failures: failures(summary, found),
+        expectations: expected::views(summary),
         bellwether: summary.environment.as_ref().map_or_else(
             || env!("CARGO_PKG_VERSION").to_owned(),
             |e| e.bellwether.clone(),
@@ -191,7 +193,7 @@ fn lane(summary: &RunSummary, found: &Found, index: usize, cell: &CellSummary) -
 }
 
 fn counts(counts: LaneCounts) -> Counts {
-    let whole = counts.passed + counts.failed + counts.skipped + counts.not_run;
+    let whole = counts.passed + counts.failed + counts.skipped + counts.not_run + counts.expected;
     let share = |(tone, word, count): (&'static str, &'static str, u32)| Share {
         tone,
         word,
@@ -204,9 +206,16 @@ fn counts(counts: LaneCounts) -> Counts {
         failed: counts.failed,
         skipped: counts.skipped,
         not_run: counts.not_run,
+        expected: counts.expected,
         shares: [
             ("bad", "failed", counts.failed),
-            ("good", "passed", counts.passed),
+            (
+                "good",
+                "passed",
+                counts.passed.saturating_sub(counts.unexpected),
+            ),
+            ("warn", "passed unexpectedly", counts.unexpected),
+            ("warn", "failed as expected", counts.expected),
             ("skip", "skipped", counts.skipped),
             ("quiet", "not-run", counts.not_run),
         ]
@@ -309,6 +318,7 @@ fn failure(
             .get(&cell.lane.id)
             .and_then(|lane| lane.specs.get(&spec.name))
             .cloned(),
+        note: said.and(spec.reason.clone()),
         elsewhere: elsewhere.collect(),
         repro: words::repro_command(summary.run, &cell.lane.id, &spec.name),
     }

@@ -33,6 +33,8 @@ pub struct ReportContext {
     pub grid: Grid,
     /// Every spec that counts against its lane.
     pub failures: Vec<FailureView>,
+    /// Failures that the profile expects, those first that need somebody.
+    pub expectations: Vec<ExpectationView>,
     /// Who made the page.
     pub bellwether: String,
 }
@@ -168,6 +170,8 @@ pub struct Counts {
     pub skipped: u32,
     /// Never started.
     pub not_run: u32,
+    /// Failed as expected.
+    pub expected: u32,
     /// Non-empty parts: tone, word, percent.
     pub shares: Vec<Share>,
 }
@@ -376,10 +380,54 @@ pub struct FailureView {
     pub hint: Option<String>,
     /// The log around it.
     pub excerpt: Option<Excerpt>,
+    /// What else is known, such as why it counts although the profile expects it to fail.
+    pub note: Option<String>,
     /// How the same spec went elsewhere in the run: lane and outcome.
     pub elsewhere: Vec<Fact>,
     /// The command that runs it again.
     pub repro: String,
+}
+
+/// A failure that the profile expects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectationView {
+    /// In a word or two.
+    pub state: &'static str,
+    /// Its sign.
+    pub sign: &'static str,
+    /// Its colour's name.
+    pub tone: &'static str,
+    /// The pattern of its specs.
+    pub pattern: String,
+    /// Why they fail.
+    pub reason: String,
+    /// Who follows it up, in words.
+    pub tracker: String,
+    /// The same as a link.
+    pub link: Option<String>,
+    /// The last day on which it is expected.
+    pub expires: String,
+    /// What to do about it.
+    pub todo: Option<String>,
+    /// The specs it met.
+    pub met: Vec<MetSpec>,
+}
+
+/// A spec that an expectation names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MetSpec {
+    /// The lane.
+    pub lane: String,
+    /// The spec's full name.
+    pub spec: String,
+    /// The outcome's name.
+    pub outcome: &'static str,
+    /// Its sign.
+    pub sign: &'static str,
+    /// Its colour's name.
+    pub tone: &'static str,
+    /// What it said.
+    pub said: Option<String>,
 }
 
 /// A file of an attempt.

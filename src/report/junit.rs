@@ -1,7 +1,8 @@
 //! One JUnit document for a run: a suite for each lane. Pure.
 //!
 //! JUnit has no word for what stopped before its specs, so a lane that is not green without a failed spec gets
-//! an error case of its own, such as `[runtime-ready]`: no reader of the file can take it for green.
+//! an error case of its own, such as `[runtime-ready]`: no reader of the file can take it for green. Nor has it one
+//! for a failure that is expected: that is a skipped case, whose message is the reason and whose output is what it said.
 
 use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestCaseBuilder, TestSuite};
 
@@ -104,11 +105,18 @@ fn spec_case(spec: &SpecResult) -> TestCase {
         SpecOutcome::Passed => TestCase::success(&name, seconds),
         SpecOutcome::UnexpectedPass => {
             let mut case = TestCase::success(&name, seconds);
-            case.set_system_out("it passed although the profile expects it to fail");
+            case.set_system_out(&format!("unexpected-pass: {reason}"));
             case
         }
-        SpecOutcome::Skipped | SpecOutcome::NotRun | SpecOutcome::ExpectedFailure => {
+        SpecOutcome::Skipped | SpecOutcome::NotRun => {
             TestCase::skipped_with_cause(&name, kind, &reason)
+        }
+        SpecOutcome::ExpectedFailure => {
+            let mut case = TestCase::skipped_with_cause(&name, kind, &reason);
+            if let Some(failure) = &spec.failure {
+                case.set_system_out(&text(&failure.message));
+            }
+            case
         }
         SpecOutcome::Failed
         | SpecOutcome::TimedOut
@@ -119,6 +127,10 @@ fn spec_case(spec: &SpecResult) -> TestCase {
             let mut trace = failure.map_or(String::new(), |failure| text(&failure.text));
             if let Some(place) = failure.and_then(|failure| failure.location.as_ref()) {
                 trace.push_str(&text(&format!("\nat {place}")));
+            }
+            // Such as an expectation that does not cover it any more.
+            if let Some(why) = spec.reason.as_ref().filter(|_| failure.is_some()) {
+                trace.push_str(&text(&format!("\n{why}")));
             }
             TestCaseBuilder::failure(&name, seconds, kind, &message)
                 .set_trace(&cdata(&trace))

@@ -6,6 +6,7 @@
 mod compose;
 mod context;
 mod excerpt;
+mod expected;
 mod gather;
 mod grid;
 mod html;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{CellSummary, ExitCode, Origin, Revision, RunSummary};
+use crate::model::{CellSummary, ExitCode, LaneCounts, Origin, Revision, RunSummary};
 
 /// `started.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,6 +67,17 @@ pub fn finished(summary: &RunSummary) -> Option<Finished> {
     if let Some(environment) = &summary.environment {
         let accelerator = environment.accelerator.to_string();
         metadata.insert("accelerator".to_owned(), accelerator);
+    }
+    let sum = |get: fn(&LaneCounts) -> u32| -> u32 {
+        summary.cells.iter().map(|cell| get(&cell.counts)).sum()
+    };
+    for (name, count) in [
+        ("expected-failures", sum(|counts| counts.expected)),
+        ("unexpected-passes", sum(|counts| counts.unexpected)),
+    ] {
+        if count > 0 {
+            metadata.insert(name.to_owned(), count.to_string());
+        }
     }
     Some(Finished {
         timestamp: ended.as_second(),

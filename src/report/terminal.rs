@@ -2,6 +2,8 @@
 //!
 //! Readable at 80 columns and without colour: every colour stands beside a sign and a word.
 
+mod expected;
+
 use camino::Utf8PathBuf;
 use owo_colors::{OwoColorize as _, Style};
 
@@ -54,6 +56,7 @@ pub fn terminal(summary: &RunSummary, options: &TerminalOptions) -> String {
     }
     machine(&mut page, summary);
     table(&mut page, summary);
+    expected::expectations(&mut page, summary);
     for cell in &summary.cells {
         details(&mut page, summary, cell, options);
     }
@@ -206,15 +209,21 @@ fn table(page: &mut Page, summary: &RunSummary) {
         return;
     }
     let names = summary.cells.iter().map(|cell| chars(&name(cell))).max();
-    let space = page.width.saturating_sub(2 + COLUMNS);
+    let known = summary.cells.iter().any(|cell| cell.counts.expected > 0);
+    let expected = |text: &str| match known {
+        true => format!("{text:>10}"),
+        false => String::new(),
+    };
+    let space = page.width.saturating_sub(2 + COLUMNS + expected("").len());
     let column = names.unwrap_or(0).max(4).min(space);
     page.line("");
     let header = format!(
-        "  {}  {:<8}{:>6}{:>6}{:>6}{:>9}{:>10}",
+        "  {}  {:<8}{:>6}{:>6}{}{:>6}{:>9}{:>10}",
         pad("lane", column),
         "outcome",
         "pass",
         "fail",
+        expected("expected"),
         "skip",
         "not-run",
         "time"
@@ -236,11 +245,12 @@ fn table(page: &mut Page, summary: &RunSummary) {
         };
         let counts = cell.counts;
         page.line(&format!(
-            "{lead} {}  {}{:>6}{:>6}{:>6}{:>9}{:>10}",
+            "{lead} {}  {}{:>6}{:>6}{}{:>6}{:>9}{:>10}",
             pad(&lane, column),
             page.paint(tone, &format!("{:<8}", cell.outcome.name())),
             counts.passed,
             counts.failed,
+            expected(&counts.expected.to_string()),
             counts.skipped,
             counts.not_run,
             clock(cell.seconds)
@@ -348,6 +358,9 @@ fn failure(page: &mut Page, summary: &RunSummary, cell: &CellSummary, spec: &Spe
         page.item(4, "said", &failure.message);
         if let Some(place) = &failure.location {
             page.item(4, "at", place);
+        }
+        if let Some(reason) = &spec.reason {
+            page.item(4, "note", reason);
         }
     }
     page.item(4, "log", &format!("{}suite.log", folder(cell)));

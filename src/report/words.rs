@@ -117,15 +117,34 @@ fn lanes(n: usize, role: Role) -> String {
 #[must_use]
 pub fn cell_reason(cell: &CellSummary) -> Option<String> {
     match &cell.outcome {
-        CellOutcome::Passed => None,
-        CellOutcome::Failed => Some(format!(
-            "{} of {} specs failed",
-            cell.counts.failed, cell.counts.planned
-        )),
+        CellOutcome::Passed => expected(cell),
+        CellOutcome::Failed => {
+            let counts = &cell.counts;
+            let failed = format!("{} of {} specs failed", counts.failed, counts.planned);
+            Some(match expected(cell) {
+                Some(more) => format!("{failed}; {more}"),
+                None => failed,
+            })
+        }
         CellOutcome::Reduced { reason } | CellOutcome::NotRun { reason } => Some(reason.clone()),
         CellOutcome::NoTests => Some("the suite selected no spec".to_owned()),
         CellOutcome::Stopped { cause } => Some(format!("in {}: {}", cause.phase, cause.summary)),
     }
+}
+
+/// How far the cell's specs met the failures that its profile expects, if they did.
+fn expected(cell: &CellSummary) -> Option<String> {
+    let counts = &cell.counts;
+    let parts = [
+        (counts.expected, "failed as expected"),
+        (counts.unexpected, "passed although a failure is expected"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Seconds for people: `0.4 s`, `58 s`, `6 min 52 s`, `1 h 05 min`.

@@ -1,13 +1,17 @@
 //! Judges one attempt from its files alone. A run that ended and a run that was killed go through here.
 
 use fs_err as fs;
+use jiff::tz::TimeZone;
 
-use super::state::{LaneState, RunState, seconds_between};
+use super::{
+    record::{self, RunRecord},
+    state::{LaneState, RunState, seconds_between},
+};
 use crate::{
     evidence::{self, AttemptError, AttemptFiles, EvidenceDir, Reconciled, Redactor},
     model::{
-        Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, Lane, LaneCounts,
-        Phase, Stop, StopKind, SuitePlan,
+        Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, ExpectationUse,
+        Lane, LaneCounts, Phase, SpecResult, Stop, StopKind, SuitePlan,
     },
     suite::{ExitClass, SuiteExit},
     verdict::{self, LaneCauses},
@@ -19,6 +23,9 @@ pub const PLAN_FILE: &str = "plan.json";
 pub const CELL_FILE: &str = "cell.json";
 /// Why its specs failed, in the attempt's folder.
 pub const CAUSES_FILE: &str = "causes.json";
+
+/// The proof of who served the lane's pods, in the attempt's folder; its `words` say it in one clause.
+pub const IDENTITY_FILE: &str = "identity.json";
 
 /// Judges an attempt, writes the judgement beside its evidence, and returns it. Evidence that cannot be read makes
 /// a stopped cell: silence is never green.
@@ -45,6 +52,8 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         attempts: attempt,
         disagreements: Vec::new(),
         specs: Vec::new(),
+        expectations: Vec::new(),
+        identity: None,
     };
     let Some(state) = state else {
         cell.outcome = unreadable("the attempt's events cannot be read".to_owned());
@@ -67,7 +76,7 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         return cell;
     }
     let words = stop.as_ref().map(|stop| stop.said.clone());
-    let reconciled = match reconcile(&folder, &plan, &state, words.as_deref()) {
+    let mut reconciled = match reconcile(&folder, &plan, &state, words.as_deref()) {
         Ok(reconciled) => reconciled,
         Err(error) => {
             cell.outcome = unreadable(error.to_string());
@@ -84,6 +93,8 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         Some(stop)
     });
     let cause = stop.map(|stop| verdict::classify(&stop, &artifacts));
+    cell.expectations = expected(run, lane, &state, &plan, &mut reconciled.specs);
+    cell.identity = identity(&folder);
     let (outcome, counts) =
         verdict::cell_outcome(&plan, &reconciled.specs, cause, &reconciled.disagreements);
     let causes: LaneCauses = verdict::explain_all(&reconciled.specs, &artifacts);
@@ -96,6 +107,35 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         tracing::error!("cannot keep the causes of {}: {error}", lane.id);
     }
     cell
+}
+
+/// Applies the profile's expected failures. The day is the one on which the attempt ran, so that a run which is judged
+/// later is judged the same.
+fn expected(
+    run: &EvidenceDir,
+    lane: &Lane,
+    state: &LaneState,
+    plan: &SuitePlan,
+    specs: &mut [SpecResult],
+) -> Vec<ExpectationUse> {
+    let record: RunRecord = match run.read_json(record::FILE) {
+        Ok(record) => record,
+        Err(error) => {
+            // Without them every failure counts: red where it should not be, and never green.
+            tracing::error!("cannot read what {} expects: {error}", lane.id);
+            return Vec::new();
+        }
+    };
+    let day = state.started_at.unwrap_or_else(crate::clock::now);
+    let today = day.to_zoned(TimeZone::UTC).date();
+    let RunRecord { profile, .. } = record;
+    verdict::expected(&profile.expect, profile.narrowed, lane, today, plan, specs)
+}
+
+/// Who served the pods, where that was established.
+fn identity(folder: &EvidenceDir) -> Option<String> {
+    let document: serde_json::Value = folder.read_json(IDENTITY_FILE).ok()?;
+    Some(document.get("words")?.as_str()?.to_owned())
 }
 
 /// Writes an attempt's judgement beside its evidence.

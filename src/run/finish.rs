@@ -69,6 +69,8 @@ async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
         attempts: 0,
         disagreements: Vec::new(),
         specs: Vec::new(),
+        expectations: Vec::new(),
+        identity: None,
     };
     match lane_state {
         Some(lane_state) if lane_state.attempt > 0 => {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GateResult, GateState, LaneCauses, SpecCause, exit_code, exit_of};
+use super::{
+    ExpectationVerdict, GateResult, GateState, LaneCauses, SpecCause, exit_code, exit_of,
+    expectations,
+};
 use crate::model::{
     Cause, CellOutcome, CellSummary, ExitCode, Lane, LaneCounts, LaneId, Role, RunId, RunSummary,
     SCHEMA_VERSION, SpecName, SpecOutcome,
@@ -32,6 +35,9 @@ pub struct Verdict {
     pub informing: Vec<LaneVerdict>,
     /// Every gate of the profile.
     pub gates: Vec<GateResult>,
+    /// Every failure that the profile expects, those first that need somebody.
+    #[serde(default)]
+    pub expectations: Vec<ExpectationVerdict>,
     /// Every contradiction in the evidence, with its lane.
     pub disagreements: Vec<String>,
 }
@@ -109,6 +115,7 @@ impl Verdict {
             informing: of_role(Role::Informing),
             disagreements: said.collect(),
             gates,
+            expectations: expectations(run),
         }
     }
 }
@@ -163,6 +170,16 @@ fn passed_on(run: &RunSummary, cell: &CellSummary, spec: &SpecName) -> Vec<Strin
 fn words(cell: &CellSummary) -> String {
     let counts = &cell.counts;
     match &cell.outcome {
+        CellOutcome::Passed if counts.expected + counts.unexpected > 0 => {
+            let mut text = format!("{} of {} specs passed", counts.passed, counts.planned);
+            if counts.expected > 0 {
+                text = format!("{text}, {} failed as expected", counts.expected);
+            }
+            if counts.unexpected > 0 {
+                text = format!("{text}, {} passed unexpectedly", counts.unexpected);
+            }
+            text
+        }
         CellOutcome::Passed => format!("all {} specs passed", counts.planned),
         CellOutcome::Failed => format!("{} of {} specs failed", counts.failed, counts.planned),
         CellOutcome::Reduced { reason } => format!("reduced: {reason}"),
@@ -201,6 +218,11 @@ fn headline(run: &RunSummary, gates: &[GateResult], exit: ExitCode) -> String {
     };
     if !missed.is_empty() {
         text = format!("{text}; gate {}", missed.join("; gate "));
+    }
+    let unexpected: u32 = run.cells.iter().map(|cell| cell.counts.unexpected).sum();
+    if unexpected > 0 {
+        let specs = if unexpected == 1 { "spec" } else { "specs" };
+        text = format!("{text}; {unexpected} {specs} passed although a failure is expected");
     }
     if exit == ExitCode::Interrupted {
         text = format!("Interrupted. {text}");

@@ -6,6 +6,7 @@
 mod classify;
 mod document;
 mod exit;
+mod expected;
 mod fallback;
 mod gates;
 mod hopeless;
@@ -23,6 +24,9 @@ mod tests;
 pub use classify::{classify, classify_with};
 pub use document::{LaneVerdict, SpecVerdict, Verdict, schema};
 pub use exit::{exit_code, exit_of};
+pub use expected::{
+    ExpectationLane, ExpectationVerdict, WARNING_DAYS, expectations, expected, standing,
+};
 pub use fallback::{CANCELLED, KILLED, MACHINE_GONE, SUITE_TIMEOUT};
 pub use gates::{GateResult, GateState, METRICS, evaluate};
 pub use hopeless::{Hopeless, hopeless};

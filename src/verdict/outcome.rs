@@ -87,8 +87,12 @@ impl Ran {
                 _ => unplanned.push(spec.name.clone()),
             }
             match spec.outcome {
-                SpecOutcome::Passed | SpecOutcome::UnexpectedPass => counts.passed += 1,
-                SpecOutcome::ExpectedFailure => {}
+                SpecOutcome::Passed => counts.passed += 1,
+                SpecOutcome::UnexpectedPass => {
+                    counts.passed += 1;
+                    counts.unexpected += 1;
+                }
+                SpecOutcome::ExpectedFailure => counts.expected += 1,
                 SpecOutcome::Skipped => {
                     counts.skipped += 1;
                     skip_reason = skip_reason.or_else(|| spec.reason.clone());

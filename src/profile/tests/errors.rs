@@ -96,6 +96,12 @@ refuses! {
     image_of_two_kinds: plus("[image.x]\ndebian = \"trixie\"\nfile = \"a.img\"");
     image_file_without_digest: plus("[image.x]\nfile = \"a.qcow2\"\n[image.y]\nfile = \"b.vmdk\"\nsha256 = \"12\"\nformat = \"vmdk\"");
     nodes_in_a_circle: with("name = \"plain\"", "name = \"plain\"\nextends = \"swap\"\n[[node]]\nname = \"swap\"\nextends = \"plain\"");
+    expect_of_nothing: plus("[[expect]]");
+    expect_of_odd_values: plus("[[expect]]\nspec = '(a'\nmessage = ' '\noutcome = []\nreason = \"\"\ntracker = \"#12\"\nexpires = \"soon\"\nsandboxers = [\"gvisor\"]\nnodes = []");
+    expect_of_odd_types: plus("[[expect]]\nspec = 'a'\noutcome = [\"passed\"]\nreason = \"r\"\nno-tracker = \"n\"\nexpires = 3");
+    expect_until_a_time: plus("[[expect]]\nspec = 'a'\nreason = \"r\"\nno-tracker = \"n\"\nexpires = 2027-03-01T10:00:00Z");
+    expect_with_and_without_tracker: plus("[[expect]]\nspec = 'a'\nreason = \"r\"\ntracker = \"https://example.org/1\"\nno-tracker = \"n\"\nexpires = 2027-03-01");
+    expect_where_no_lane_is: plus("sandboxers = [\"runc\"]\n[[sandboxer]]\nname = \"crun\"\n[[expect]]\nspec = 'a'\nsandboxers = [\"crun\"]\nreason = \"r\"\nno-tracker = \"n\"\nexpires = 2027-03-01");
     extends_nothing: with("name = \"short\"", "name = \"short\"\nextends = \"./other.toml\"");
     extends_no_shipped_one: with("name = \"short\"", "name = \"short\"\nextends = \"quikstart\"");
     extends_itself: with("name = \"short\"", "name = \"short\"\nextends = \"./p.toml\"");

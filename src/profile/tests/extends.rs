@@ -117,3 +117,24 @@ fn a_shipped_profile_can_be_extended() {
     );
     assert_eq!(profile.description, "", "not inherited");
 }
+
+#[test]
+fn expected_failures_add_up_and_the_nearest_comes_first() {
+    let entry = |spec: &str, expires: &str| {
+        format!(
+            "[[expect]]\nspec = '{spec}'\nreason = \"r\"\nno-tracker = \"n\"\nexpires = {expires}\n"
+        )
+    };
+    let parent = format!("{SHORT}{}", entry("b", "2027-03-01"));
+    let child = format!(
+        "name = \"child\"\nextends = \"base/parent.toml\"\n{}",
+        entry("a", "\"2027-04-01\"")
+    );
+    let profile = load_two(&child, &parent).unwrap_or_else(|errors| panic!("{errors}"));
+    let said: Vec<String> = profile
+        .expect
+        .iter()
+        .map(|expect| format!("{} {}", expect.expectation.spec, expect.expectation.expires))
+        .collect();
+    assert_eq!(said, ["a 2027-04-01", "b 2027-03-01"]);
+}

@@ -1,5 +1,6 @@
 //! From what is written to what is meant: defaults, references, and everything that cannot be.
 
+mod expects;
 mod gates;
 mod nodes;
 mod sandboxers;
@@ -59,6 +60,7 @@ pub(super) fn validate(
     let sandboxers = checker.sandboxers(raw, &builds);
     let suites = checker.suites(raw);
     checker.recipes(raw, &builds, runtime.as_ref());
+    let expect = checker.expects(raw, &suites);
     let gates = checker.gates(raw);
     let schedule = checker.schedule(raw);
     Some(Profile {
@@ -76,6 +78,8 @@ pub(super) fn validate(
         nodes,
         sandboxers,
         suites,
+        expect,
+        narrowed: false,
         gates,
         schedule,
         files: checker.read,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Checker;
 use crate::profile::{
-    go_regex,
     label_filter::LabelFilter,
     problem::Kind,
     raw::{At, List, RawProfile, RawSuite, RawSuiteKind, Text},
@@ -183,14 +182,7 @@ impl Checker<'_> {
     fn patterns(&mut self, list: Option<&List>) -> Vec<String> {
         let patterns = self.list(list, "the regular expression");
         for pattern in list.map(|list| list.get().as_slice()).unwrap_or_default() {
-            if let Err(error) = go_regex::compile(pattern.get()) {
-                let span = self.inside(pattern, error.at);
-                self.value(
-                    span,
-                    format!("the regular expression does not compile: {}", error.message),
-                )
-                .hint("Go's syntax; in '…' a backslash stands for itself: '\\[NodeConformance\\]'");
-            }
+            self.pattern(pattern);
         }
         patterns
     }
@@ -237,7 +229,10 @@ impl Checker<'_> {
 }
 
 /// The names of a list of tables.
-fn names<T>(list: Option<&At<Vec<At<T>>>>, name: impl Fn(&T) -> Option<&Text>) -> Vec<&str> {
+pub(super) fn names<T>(
+    list: Option<&At<Vec<At<T>>>>,
+    name: impl Fn(&T) -> Option<&Text>,
+) -> Vec<&str> {
     list.map(|list| list.get().as_slice())
         .unwrap_or_default()
         .iter()

@@ -49,6 +49,8 @@ pub(super) fn cell(sandboxer: &str, outcome: CellOutcome) -> CellSummary {
         attempts: 1,
         disagreements: Vec::new(),
         specs: Vec::new(),
+        expectations: Vec::new(),
+        identity: None,
     }
 }
 

@@ -1,4 +1,5 @@
 mod documents;
+mod expected;
 mod faults;
 mod outcomes;
 mod pack;

@@ -14,7 +14,7 @@ use crate::{
     verdict::{CANCELLED, GateResult, GateState, cell_outcome, evaluate, exit_code},
 };
 
-const OUTCOMES: [SpecOutcome; 9] = [
+pub(super) const OUTCOMES: [SpecOutcome; 9] = [
     SpecOutcome::Passed,
     SpecOutcome::Failed,
     SpecOutcome::TimedOut,
@@ -26,7 +26,7 @@ const OUTCOMES: [SpecOutcome; 9] = [
     SpecOutcome::UnexpectedPass,
 ];
 
-fn plan(names: &[&str]) -> SuitePlan {
+pub(super) fn plan(names: &[&str]) -> SuitePlan {
     SuitePlan {
         selected: names
             .iter()
