@@ -3,14 +3,18 @@
 //! An entry appears by one rename, so what is there is whole. A lock file per digest keeps two
 //! bellwethers from doing the same work twice; the second waits and finds the first one's entry.
 
+mod hold;
+
 use std::{fs::File, future::Future, io, time::SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Digest;
+
+pub use hold::{Held, Making};
 
 const MANIFEST: &str = ".bellwether.json";
 
@@ -22,6 +26,20 @@ pub enum CacheError {
     Io(#[from] io::Error),
 }
 
+/// Kinds of entry, where they are treated differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A build, an image, a disk: kept until nobody used it for long.
+    #[default]
+    Output,
+    /// A saved node: large and quickly made again, so all together they are bounded.
+    Snapshot,
+}
+
+/// All snapshots together may take this much of the disk, in bytes.
+pub const SNAPSHOTS: u64 = 10 << 30;
+
 /// What an entry is and what it was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -31,6 +49,9 @@ pub struct Manifest {
     pub digest: Digest,
     /// How long it took to make, in seconds.
     pub seconds: u64,
+    /// Which kind of entry it is.
+    #[serde(default)]
+    pub kind: Kind,
 }
 
 /// A finished output.
@@ -51,6 +72,9 @@ pub struct Listed {
     pub bytes: u64,
     /// Days since it was last used.
     pub idle_days: u64,
+    /// When it was last used.
+    #[serde(skip)]
+    used: Option<SystemTime>,
 }
 
 /// The cache folder.
@@ -134,15 +158,19 @@ impl Cache {
             what: what.to_owned(),
             digest: digest.clone(),
             seconds: started.elapsed().as_secs(),
+            kind: Kind::Output,
         };
-        let text = serde_json::to_vec(&manifest)
-            .map_err(io::Error::from)
-            .map_err(CacheError::from)?;
-        fs::write(partial.join(MANIFEST), text).map_err(CacheError::from)?;
-        let folder = self.entry(digest);
+        Ok((self.publish(&partial, manifest)?, true))
+    }
+
+    /// Makes a filled folder the entry that its manifest says it is.
+    fn publish(&self, partial: &Utf8Path, manifest: Manifest) -> Result<Entry, CacheError> {
+        let text = serde_json::to_vec(&manifest).map_err(io::Error::from)?;
+        fs::write(partial.join(MANIFEST), text)?;
+        let folder = self.entry(&manifest.digest);
         remove(&folder)?;
-        fs::rename(&partial, &folder).map_err(CacheError::from)?;
-        Ok((Entry { folder, manifest }, true))
+        fs::rename(partial, &folder)?;
+        Ok(Entry { folder, manifest })
     }
 
     /// All finished entries.
@@ -167,13 +195,15 @@ impl Cache {
                 manifest,
                 bytes: size(&folder)?,
                 idle_days: idle.as_secs() / 86_400,
+                used: Some(used),
             });
         }
         listed.sort_by(|a, b| a.manifest.what.cmp(&b.manifest.what));
         Ok(listed)
     }
 
-    /// Removes entries not used for `days` days, and what killed builds left; returns what went.
+    /// Removes entries not used for `days` days, snapshots beyond [`SNAPSHOTS`], and what killed builds left;
+    /// returns what went.
     ///
     /// # Errors
     /// When the cache cannot be read or an entry cannot be removed.
@@ -182,11 +212,11 @@ impl Cache {
             self.list()?.into_iter().partition(|e| e.idle_days >= days);
         let mut gone = Vec::new();
         for listed in old {
-            if let Some(_lock) = self.try_lock(&listed.manifest.digest)? {
-                remove(&self.entry(&listed.manifest.digest))?;
+            if self.remove(&listed.manifest.digest)? {
                 gone.push(listed);
             }
         }
+        gone.extend(self.bound(Kind::Snapshot, SNAPSHOTS)?);
         for entry in fs::read_dir(self.root.join("partial"))? {
             let entry = entry?;
             let digest = Digest(entry.file_name().to_string_lossy().into_owned());
@@ -219,17 +249,7 @@ impl Cache {
     }
 
     fn try_lock(&self, digest: &Digest) -> Result<Option<File>, CacheError> {
-        let path = self.root.join("locks").join(digest.as_str());
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(CacheError::Io(error.into())),
-        }
+        self.lock_as(digest, FlockOperation::NonBlockingLockExclusive)
     }
 
     async fn lock(&self, digest: &Digest) -> Result<File, CacheError> {

@@ -31,6 +31,9 @@ pub struct RunArgs {
     /// Leave the machines up, and print how to enter them
     #[arg(long)]
     keep: bool,
+    /// Boot every machine: restore none from a snapshot, and save none
+    #[arg(long)]
+    cold: bool,
     /// Do nothing if no source moved since the profile's last run, whose exit code then stands
     #[arg(long)]
     if_changed: bool,
@@ -45,6 +48,7 @@ pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError>
         profile: args.selection.load()?,
         command: std::env::args().collect(),
         keep: args.keep,
+        cold: args.cold,
         if_changed: args.if_changed,
     };
     match execute(request, globals).await? {

@@ -3,7 +3,10 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{MachineSpec, limits::limits};
-use crate::{model::Accelerator, process::command_line};
+use crate::{
+    model::Accelerator,
+    process::{command_line, quote},
+};
 
 /// The program.
 pub const QEMU: &str = "qemu-system-x86_64";
@@ -21,6 +24,8 @@ pub struct Places {
     pub pid: Utf8PathBuf,
     /// The port of 127.0.0.1 that leads to the guest's ssh.
     pub ssh_port: u16,
+    /// A saved machine's memory, to begin with.
+    pub memory: Option<Utf8PathBuf>,
 }
 
 /// Guest ports that grow a file in the attempt's folder: port name, file.
@@ -34,6 +39,15 @@ pub const PORTS: [(&str, &str); 4] = [
 /// The file that the serial console grows.
 pub const CONSOLE: &str = "console.log";
 
+/// The file that keeps the command line, as a person can paste it.
+pub const COMMAND: &str = "qemu.cmd";
+
+/// Where a machine writes once its first overlay is a snapshot's disk.
+#[must_use]
+pub fn later_overlay(overlay: &Utf8Path) -> Utf8PathBuf {
+    overlay.with_extension("later.qcow2")
+}
+
 /// All arguments of [`QEMU`].
 #[must_use]
 pub fn arguments(spec: &MachineSpec, places: &Places) -> Vec<String> {
@@ -42,7 +56,14 @@ pub fn arguments(spec: &MachineSpec, places: &Places) -> Vec<String> {
     words.extend(disks(spec, places));
     words.extend(channels(&spec.folder));
     words.extend(network(places.ssh_port));
+    words.extend(identity());
     words.extend(control(places));
+    if let Some(memory) = &places.memory {
+        words.extend([
+            "-incoming".to_owned(),
+            format!("exec:cat {}", quote(memory.as_str())),
+        ]);
+    }
     words
 }
 
@@ -65,7 +86,8 @@ pub fn script(arguments: &[String]) -> String {
 }
 
 fn processor(spec: &MachineSpec) -> Vec<String> {
-    // Nehalem, not max: a snapshot of an emulated `max` guest does not come back whole.
+    // Nehalem, not max: an emulated `max` guest does not come back whole from a snapshot (its sshd closes every
+    // connection). The real tier's `a_saved_machine_comes_back_as_another` holds this.
     let (accelerator, cpu) = match spec.accelerator {
         Accelerator::Kvm => ("kvm", "host"),
         Accelerator::Tcg => ("tcg,thread=multi,tb-size=1024", "Nehalem"),
@@ -178,6 +200,18 @@ fn network(ssh_port: u16) -> Vec<String> {
     words(["-netdev", &net, "-device", "virtio-net-pci,netdev=net0"])
 }
 
+/// What a restored guest needs, at the end so that no other device changes its place.
+fn identity() -> Vec<String> {
+    words([
+        // Another id at each start: the guest's kernel then knows that it was copied, and reseeds its random pool.
+        "-device",
+        "vmgenid,guid=auto",
+        // The guest tells which pages it does not use; they take no memory here and no room in a snapshot.
+        "-device",
+        "virtio-balloon-pci,free-page-reporting=on",
+    ])
+}
+
 fn control(places: &Places) -> Vec<String> {
     let qmp = format!("unix:{},server=on,wait=off", escape(places.qmp.as_str()));
     words(["-qmp", &qmp, "-pidfile", places.pid.as_str()])
@@ -229,6 +263,7 @@ mod tests {
             qmp: "/tmp/bw-x/qmp.sock".into(),
             pid: "/tmp/bw-x/qemu.pid".into(),
             ssh_port: 40022,
+            memory: None,
         }
     }
 
@@ -243,6 +278,19 @@ mod tests {
         spec.kernel = None;
         spec.payloads.clear();
         insta::assert_snapshot!(script(&arguments(&spec, &places())));
+    }
+
+    #[test]
+    fn a_restored_machine_differs_only_in_where_its_memory_is_from() {
+        let booted = arguments(&spec(Accelerator::Tcg), &places());
+        let places = Places {
+            memory: Some("/cache/a b/memory".into()),
+            ..places()
+        };
+        let restored = arguments(&spec(Accelerator::Tcg), &places);
+        let (same, more) = restored.split_at(booted.len());
+        assert_eq!(same, booted);
+        assert_eq!(more, ["-incoming", "exec:cat '/cache/a b/memory'"]);
     }
 
     #[test]

@@ -129,6 +129,15 @@ pub trait Hypervisor: Send + Sync {
         spec: &'a MachineSpec,
         progress: UnboundedSender<Progress>,
     ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>>;
+
+    /// Starts a copy of the machine that was saved into the folder `snapshot`, from the same spec, and waits until it
+    /// runs, with a clock, an identity and random numbers of its own. Fails as [`Hypervisor::start`].
+    fn restore<'a>(
+        &'a self,
+        spec: &'a MachineSpec,
+        snapshot: &'a Utf8Path,
+        progress: UnboundedSender<Progress>,
+    ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>>;
 }
 
 /// A running machine. Dropping it ends it.
@@ -155,6 +164,10 @@ pub trait Machine: Send + Sync {
 
     /// A unix socket on the host that leads to a unix socket in the guest.
     fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>>;
+
+    /// Saves it into an empty folder for [`Hypervisor::restore`], and goes on; connections into it end. Returns how long
+    /// it stood still.
+    fn save<'a>(&'a self, folder: &'a Utf8Path) -> BoxFuture<'a, Result<Duration, MachineError>>;
 
     /// Ends when the machine is gone, or when a log shows that going on is useless. Can be awaited many times.
     fn ended(&self) -> BoxFuture<'_, Ending>;

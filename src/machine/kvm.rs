@@ -61,6 +61,31 @@ fn version(text: &str) -> String {
         .to_owned()
 }
 
+/// The host's processor, as far as guests see it; nothing under emulation, where all see the same one.
+#[must_use]
+pub fn guest_processor(accelerator: Accelerator) -> String {
+    if accelerator == Accelerator::Tcg {
+        return String::new();
+    }
+    // Of the first core: a host's cores are alike.
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let core = text.lines().take_while(|line| !line.trim().is_empty());
+    let seen = core.filter(|line| {
+        let name = line.split(':').next().unwrap_or_default().trim();
+        [
+            "vendor_id",
+            "cpu family",
+            "model",
+            "model name",
+            "stepping",
+            "microcode",
+            "flags",
+        ]
+        .contains(&name)
+    });
+    seen.collect::<Vec<_>>().join("\n")
+}
+
 /// Probes KVM with this kernel, once per host boot, QEMU and kernel; the answer is kept in `cache`.
 ///
 /// # Errors

@@ -11,6 +11,10 @@ pub struct Limits {
     pub first_boot: Duration,
     /// One small command over ssh.
     pub command: Duration,
+    /// From a saved machine's start until it runs, and from then until it has an identity of its own.
+    pub restore: Duration,
+    /// Writing a machine's memory to the host's disk.
+    pub save: Duration,
     /// Copying one folder out of the guest.
     pub fetch: Duration,
     /// From the first sign of an emergency shell until the initramfs's journal must be on the host.
@@ -29,6 +33,8 @@ pub const fn limits(accelerator: Accelerator) -> Limits {
         Accelerator::Kvm => Limits {
             first_boot: seconds(120),
             command: seconds(30),
+            restore: seconds(30),
+            save: seconds(60),
             fetch: seconds(300),
             emergency: seconds(5),
             unit: seconds(2),
@@ -37,6 +43,8 @@ pub const fn limits(accelerator: Accelerator) -> Limits {
         Accelerator::Tcg => Limits {
             first_boot: seconds(600),
             command: seconds(120),
+            restore: seconds(60),
+            save: seconds(120),
             fetch: seconds(600),
             emergency: seconds(20),
             unit: seconds(3),

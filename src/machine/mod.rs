@@ -1,6 +1,6 @@
 //! Machines: one VM each, from power-on to gone.
 //!
-//! Owns: QEMU arguments (pure), the KVM probe, QMP, the watch over console, journal and Ignition's failure
+//! Owns: QEMU arguments (pure), the KVM probe, QMP, snapshots, the watch over console, journal and Ignition's failure
 //! channel, ssh, leases of cores and memory, the sweep of what a killed bellwether left.
 //! Must not: know what runs in the guest.
 
@@ -15,6 +15,7 @@ pub mod limits;
 mod probe_initramfs;
 pub mod qemu;
 pub mod qmp;
+pub mod snapshot;
 mod ssh;
 pub mod story;
 pub mod sweep;

@@ -17,6 +17,7 @@ use super::{
     kvm::{self, Probe, ProbeError},
     limits::{Limits, limits},
     qmp::{Event, Qmp},
+    snapshot,
     ssh::{Ssh, person_command},
     sweep::{Filed, Identity, Record},
     watch::{QEMU_LOG, Subject, Watched, last_line},
@@ -63,8 +64,31 @@ impl Hypervisor for Qemu {
         progress: UnboundedSender<Progress>,
     ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>> {
         async move {
-            let machine = self.power_on(spec, &progress).await?;
+            let machine = self.power_on(spec, None, &progress).await?;
             first_boot::wait(&machine, spec, &progress).await?;
+            Ok(Box::new(machine) as Box<dyn Machine>)
+        }
+        .boxed()
+    }
+
+    fn restore<'a>(
+        &'a self,
+        spec: &'a MachineSpec,
+        saved: &'a Utf8Path,
+        progress: UnboundedSender<Progress>,
+    ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>> {
+        async move {
+            let spec = MachineSpec {
+                root_disk: saved.join(snapshot::DISK),
+                root_format: "qcow2".to_owned(),
+                ..spec.clone()
+            };
+            fs::create_dir_all(&spec.folder)?;
+            snapshot::continue_logs(saved, &spec.folder)?;
+            let memory = saved.join(snapshot::MEMORY);
+            let machine = self.power_on(&spec, Some(&memory), &progress).await?;
+            snapshot::wait(&machine).await?;
+            snapshot::wake(&machine).await?;
             Ok(Box::new(machine) as Box<dyn Machine>)
         }
         .boxed()
@@ -95,7 +119,7 @@ impl Drop for Vm {
 pub struct QemuMachine {
     // Fields drop in this order: the connection first, then the machine with the folder of its sockets.
     pub(super) ssh: Ssh,
-    qmp: Qmp,
+    pub(super) qmp: Qmp,
     pub(super) watched: Watched,
     pub(super) limits: Limits,
     info: MachineInfo,
@@ -106,6 +130,7 @@ impl Qemu {
     async fn power_on(
         &self,
         spec: &MachineSpec,
+        memory: Option<&Utf8Path>,
         progress: &UnboundedSender<Progress>,
     ) -> Result<QemuMachine, MachineError> {
         // Progress is for people; a start goes on without a listener.
@@ -114,7 +139,7 @@ impl Qemu {
         let mut tried = 0;
         loop {
             tried += 1;
-            match self.try_port(spec, progress).await {
+            match self.try_port(spec, memory, progress).await {
                 Err(MachineError::Ended(ending))
                     if tried < PORTS_TRIED && ending.said.contains("host forwarding rule") => {}
                 other => return other,
@@ -125,6 +150,7 @@ impl Qemu {
     async fn try_port(
         &self,
         spec: &MachineSpec,
+        memory: Option<&Utf8Path>,
         progress: &UnboundedSender<Progress>,
     ) -> Result<QemuMachine, MachineError> {
         let runtime = runtime_folder()?;
@@ -134,6 +160,7 @@ impl Qemu {
             qmp: runtime.join("qmp"),
             pid: runtime.join("qemu.pid"),
             ssh_port: free_port()?,
+            memory: memory.map(Utf8Path::to_owned),
         };
         let ssh_command = person_command(places.ssh_port, &spec.ssh_key);
         let mut filed = Filed::write(
@@ -213,7 +240,7 @@ async fn prepare(spec: &MachineSpec, places: &Places) -> Result<Vec<String>, Mac
         .run()
         .await?;
     let words = args::arguments(spec, places);
-    fs::write(spec.folder.join("qemu.cmd"), args::script(&words))?;
+    fs::write(spec.folder.join(args::COMMAND), args::script(&words))?;
     Ok(words)
 }
 
@@ -314,6 +341,11 @@ fn free_port() -> std::io::Result<u16> {
 }
 
 impl QemuMachine {
+    /// Its first overlay.
+    pub(super) fn overlay(&self) -> &Utf8Path {
+        &self.vm.filed.record.overlay
+    }
+
     /// Waits for a call to the guest, or for the end of the guest's answering.
     async fn or_silent<T>(
         &self,
@@ -363,6 +395,10 @@ impl Machine for QemuMachine {
     fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>> {
         let name = socket.rsplit('/').next().unwrap_or("socket").to_owned();
         async move { self.or_silent(self.ssh.forward(socket, &name)).await }.boxed()
+    }
+
+    fn save<'a>(&'a self, folder: &'a Utf8Path) -> BoxFuture<'a, Result<Duration, MachineError>> {
+        self.or_silent(self.save_to(folder)).boxed()
     }
 
     fn ended(&self) -> BoxFuture<'_, Ending> {

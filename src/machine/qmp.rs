@@ -187,9 +187,18 @@ impl Qmp {
     /// # Errors
     /// When QEMU refuses, does not answer, or is gone.
     pub async fn execute(&self, command: &str) -> Result<Value, QmpError> {
+        self.execute_with(command, json!({})).await
+    }
+
+    /// Runs one command.
+    ///
+    /// # Errors
+    /// As [`Qmp::execute`].
+    pub async fn execute_with(&self, command: &str, arguments: Value) -> Result<Value, QmpError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut answers = self.answers.lock().await;
-        let line = format!("{}\n", json!({"execute": command, "id": id}));
+        let ask = json!({"execute": command, "arguments": arguments, "id": id});
+        let line = format!("{ask}\n");
         self.writer.lock().await.write_all(line.as_bytes()).await?;
         let wait = async {
             loop {

@@ -3,6 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -182,6 +183,17 @@ impl Ssh {
         }
         *master = Some(group);
         Ok(())
+    }
+
+    /// Ends the shared connection. The next command makes another.
+    pub async fn close(&self) {
+        if let Some(mut group) = self.master.lock().await.take() {
+            // An orderly end, which the guest hears of.
+            group.signal(Signal::TERM);
+            let gone = tokio::time::timeout(Duration::from_secs(2), group.0.wait());
+            // Killed otherwise.
+            let _ = gone.await;
+        }
     }
 
     /// Runs a shell script as root.

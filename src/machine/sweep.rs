@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use super::args::later_overlay;
 use crate::process::kill_group;
 
 /// A process, as it can be found again.
@@ -113,6 +114,7 @@ impl Record {
         // What is gone already is as it should be; what stays is removed by the next sweep.
         let _ = fs::remove_dir_all(&self.runtime);
         let _ = fs::remove_file(&self.overlay);
+        let _ = fs::remove_file(later_overlay(&self.overlay));
     }
 }
 

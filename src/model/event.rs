@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accelerator, Cause, CellOutcome, Digest, ExitCode, LaneId, Phase, RunId, SpecName, SpecResult,
-    StepId, Stop, SuitePhase,
+    Accelerator, Cause, CellOutcome, Digest, ExitCode, LaneId, NodeStart, Phase, RunId, SpecName,
+    SpecResult, StepId, Stop, SuitePhase,
 };
 
 /// How a step ended.
@@ -128,6 +128,20 @@ pub enum EventKind {
         pid: u32,
         /// The host's port of the guest's ssh.
         ssh_port: u16,
+    },
+    /// The machine is a ready node: its runtime answers and has the test images.
+    NodeReady {
+        /// How it came up.
+        start: NodeStart,
+    },
+    /// The node was saved, for others to start from.
+    NodeSaved {
+        /// The snapshot's key.
+        snapshot: Digest,
+        /// Its size on disk, in bytes.
+        bytes: u64,
+        /// How long the machine stood still for it, in seconds.
+        seconds: f64,
     },
     /// The suite's plan is known.
     SpecsPlanned {

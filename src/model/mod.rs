@@ -13,6 +13,7 @@ mod outcome;
 mod phase;
 mod revision;
 mod spec;
+mod start;
 mod stop;
 mod summary;
 
@@ -26,6 +27,7 @@ pub use outcome::{CellOutcome, SpecOutcome};
 pub use phase::{Phase, SuitePhase};
 pub use revision::{Origin, Revision};
 pub use spec::{Failure, PlannedSpec, SpecName, SpecResult, SuitePlan};
+pub use start::NodeStart;
 pub use stop::{Stop, StopKind};
 pub use summary::{
     Accelerator, CellSummary, Environment, ExitCode, LaneCounts, RunSummary, SCHEMA_VERSION,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, CellOutcome, ExpectationUse, Lane, RunId, SpecResult};
+use super::{Candidate, CellOutcome, ExpectationUse, Lane, NodeStart, RunId, SpecResult};
 
 /// The version of every JSON document that bellwether writes; it grows when a field changes meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -127,6 +127,9 @@ pub struct CellSummary {
     pub suite_seconds: f64,
     /// Attempts made.
     pub attempts: u32,
+    /// How its node came up; absent when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<NodeStart>,
     /// What does not agree between the evidence's parts, in words. Empty on an honest run.
     pub disagreements: Vec<String>,
     /// Every spec of the last attempt.

@@ -137,6 +137,8 @@ pub struct LaneView {
     pub counts: Counts,
     /// Wall time.
     pub time: String,
+    /// How its node came up.
+    pub start: Option<String>,
     /// Of that, the suite's own.
     pub suite_time: Option<String>,
     /// Attempts made.

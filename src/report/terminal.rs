@@ -199,6 +199,12 @@ fn machine(page: &mut Page, summary: &RunSummary) {
             environment.bellwether
         ),
     );
+    for cell in &summary.cells {
+        if let Some(start) = &cell.start {
+            let words = format!("{}: {start}", cell.lane.id);
+            page.item(0, "Node", &words);
+        }
+    }
 }
 
 /// Columns after the lane's name: outcome, passed, failed, skipped, not-run, time.

@@ -1,6 +1,6 @@
 //! One run from its first event to its last document.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
@@ -22,8 +22,9 @@ use crate::{
     build::cache::Cache,
     clock,
     evidence::EvidenceDir,
+    machine::snapshot::Content,
     model::{
-        Candidate, Cause, CellOutcome, EventKind, ExitCode, LaneId, SCHEMA_VERSION, StepId,
+        Candidate, Cause, CellOutcome, Digest, EventKind, ExitCode, LaneId, SCHEMA_VERSION, StepId,
         StepOutcome,
     },
     plan::{self, Plan, PlanError, PlannedLane, Step},
@@ -99,6 +100,7 @@ pub async fn run(
         leases: host.leases.clone(),
         turn: Mutex::new(()),
         keep: request.keep,
+        cold: request.cold,
         probe: OnceCell::new(),
     };
     context.log.add(EventKind::RunStarted {
@@ -200,6 +202,7 @@ impl Engine<'_> {
         let shared = Arc::new(Shared {
             context: self.context.clone(),
             candidates: self.record.candidates.clone(),
+            digests: plan.steps.iter().map(digest_of).collect(),
             outputs: Outputs::default(),
             causes: Causes::default(),
         });
@@ -235,8 +238,14 @@ impl Engine<'_> {
 struct Shared {
     context: Arc<Context>,
     candidates: Vec<Candidate>,
+    /// Of each step's inputs.
+    digests: BTreeMap<StepId, Digest>,
     outputs: Outputs,
     causes: Causes,
+}
+
+fn digest_of(step: &Step) -> (StepId, Digest) {
+    (step.id.clone(), step.digest.clone())
 }
 
 /// Why steps did not succeed, so that the lanes they stop can say so.
@@ -363,7 +372,17 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
         .builds
         .values()
         .find(|build| build.recipe == Recipe::KubernetesNode)?;
+    let content = |name: &str, step: &StepId| {
+        let digest = shared.digests.get(step)?.clone();
+        let name = name.to_owned();
+        Some(Content { name, digest })
+    };
     Some(LaneParts {
+        contents: vec![
+            content("image", &planned.image)?,
+            content("runtime", &planned.runtime_disk)?,
+            content("kubernetes", &planned.kubernetes_disk)?,
+        ],
         image: shared.outputs.image(&planned.image)?,
         runtime_disk: shared.outputs.path(&planned.runtime_disk)?,
         kubernetes_disk: shared.outputs.path(&planned.kubernetes_disk)?,

@@ -50,6 +50,7 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         seconds: 0.0,
         suite_seconds: 0.0,
         attempts: attempt,
+        start: None,
         disagreements: Vec::new(),
         specs: Vec::new(),
         expectations: Vec::new(),
@@ -69,6 +70,7 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         cell.seconds = seconds_between(started, end);
     }
     cell.suite_seconds = state.suite_seconds();
+    cell.start.clone_from(&state.start);
     let plan: SuitePlan = folder.read_json(PLAN_FILE).unwrap_or_default();
     // Secrets go before anything is read again, and before anybody publishes the folder.
     if let Err(error) = evidence::tidy(folder.path(), &[""; 0], &Redactor::default()) {

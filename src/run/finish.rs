@@ -67,6 +67,7 @@ async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
         seconds: 0.0,
         suite_seconds: 0.0,
         attempts: 0,
+        start: None,
         disagreements: Vec::new(),
         specs: Vec::new(),
         expectations: Vec::new(),

@@ -80,6 +80,8 @@ pub struct Request {
     pub command: Vec<String>,
     /// Whether machines stay up for a person.
     pub keep: bool,
+    /// Whether every machine is booted, and none is saved or restored.
+    pub cold: bool,
     /// Whether to do nothing when the last run, finished, had the same profile and the same candidates.
     pub if_changed: bool,
 }

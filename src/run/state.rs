@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use crate::{
     evidence::{EvidenceDir, RunDirError},
     model::{
-        Accelerator, CellOutcome, Event, EventKind, ExitCode, LaneId, Phase, RunId, SpecName,
-        SpecResult, StepId, StepOutcome, Stop, SuitePhase,
+        Accelerator, CellOutcome, Event, EventKind, ExitCode, LaneId, NodeStart, Phase, RunId,
+        SpecName, SpecResult, StepId, StepOutcome, Stop, SuitePhase,
     },
 };
 
@@ -59,6 +59,8 @@ pub struct LaneState {
     pub waiting: Option<String>,
     /// What runs its machine.
     pub accelerator: Option<Accelerator>,
+    /// How its node came up, once it is ready.
+    pub start: Option<NodeStart>,
     /// The specs its suite will run.
     pub planned: Vec<SpecName>,
     /// The specs that started and have not ended.
@@ -86,6 +88,7 @@ impl LaneState {
             suite_phase: None,
             waiting: None,
             accelerator: None,
+            start: None,
             planned: Vec::new(),
             running: Vec::new(),
             finished: Vec::new(),
@@ -132,6 +135,7 @@ impl LaneState {
             }
             EventKind::Waiting { what } => self.waiting = Some(what.clone()),
             EventKind::MachineStarted { accelerator, .. } => self.accelerator = Some(*accelerator),
+            EventKind::NodeReady { start } => self.start = Some(start.clone()),
             EventKind::SpecsPlanned { specs } => self.planned.clone_from(specs),
             EventKind::SuitePhaseStarted { phase } => self.suite_phase = Some(*phase),
             EventKind::SpecStarted { spec } => self.running.push(spec.clone()),

@@ -6,6 +6,7 @@ use bellwether::{
         finish,
         record::RunRecord,
         state::{LaneState, RunState},
+        store::Store,
     },
 };
 use camino::Utf8Path;
@@ -57,7 +58,7 @@ async fn all_pass_and_a_second_run_builds_nothing() {
     );
     documents(&ran);
     no_secret(ran.folder.path());
-    the_events_tell_the_summary(&ran).await;
+    the_events_tell_the_summary(&world, &ran).await;
 
     let again = world.run(&main_pairing()).await;
     assert_eq!(again.summary.exit, ExitCode::Passed);
@@ -129,7 +130,7 @@ fn documents(ran: &Ran) {
 }
 
 /// The fold of the events holds what the summary says, and the run's folder gives the same summary again.
-async fn the_events_tell_the_summary(ran: &Ran) {
+async fn the_events_tell_the_summary(world: &World, ran: &Ran) {
     let state = RunState::load(ran.folder.path()).unwrap();
     assert_eq!(state.exit, Some(ran.summary.exit));
     assert_eq!(
@@ -163,7 +164,8 @@ async fn the_events_tell_the_summary(ran: &Ran) {
         assert_eq!(lane.planned.len(), cell.counts.planned as usize);
         assert!(lane.running.is_empty());
     }
-    let again = finish::summarize(&ran.folder).await.unwrap();
+    let store = Store::open(&world.state).unwrap();
+    let again = finish::all(&ran.folder, &store, None).await.unwrap();
     assert_eq!(again, ran.summary);
     let kept = ran.folder.read_json("summary.json").unwrap();
     assert_eq!(ran.summary, kept);

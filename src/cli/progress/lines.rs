@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::view::{self, Usual};
 use crate::{
     model::{CellOutcome, Event, EventKind, ExitCode, LaneId, StepOutcome},
-    report::words::{self, cell_look, duration, short_run, spec_look},
+    report::words::{self, cell_look, duration, short_run, size, spec_look},
     run::state::{LaneState, RunState, Scope},
 };
 
@@ -191,6 +191,16 @@ fn of_attempt(kind: &EventKind, lane: &LaneState) -> Option<String> {
             pid,
             ssh_port,
         } => format!("machine up on {accelerator}, pid {pid}, ssh port {ssh_port}"),
+        EventKind::NodeReady { start } => format!("node ready: {start}"),
+        EventKind::NodeSaved {
+            snapshot,
+            bytes,
+            seconds,
+        } => format!(
+            "node saved as {} ({}), it stood still for {seconds:.1} s",
+            snapshot.short(),
+            size(*bytes)
+        ),
         EventKind::SpecsPlanned { specs } => format!("{} specs planned", specs.len()),
         EventKind::SpecFinished { result } => {
             let said = result.failure.iter().map(|f| format!(": {}", f.message));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::{Attempt, scale};
+use super::{Attempt, scale, snapshot::Start};
 use crate::{
     evidence::collect::FETCHED,
     machine::{Machine, MachineError},
@@ -27,7 +27,7 @@ impl Attempt<'_> {
         &self,
         machine: &dyn Machine,
         sandboxer: &Sandboxer,
-        accelerator: Accelerator,
+        start: &Start<'_>,
         plan: &SuitePlan,
     ) -> Result<(), Stop> {
         let suite = self.suite()?;
@@ -37,13 +37,17 @@ impl Attempt<'_> {
             plan,
             folder: self.folder,
             log: self.log,
-            limit: suite.timeout * scale(accelerator),
+            limit: suite.timeout * scale(start.spec.accelerator),
             selected: None,
         };
         let result = async {
-            self.enter(Phase::RuntimeReady);
-            self.until_ended(machine, self.ready(machine, accelerator))
-                .await?;
+            if !start.restored {
+                self.enter(Phase::RuntimeReady);
+                self.until_ended(machine, self.ready(machine, start.spec.accelerator))
+                    .await?;
+            }
+            self.node_ready(start);
+            self.until_ended(machine, self.save(machine, start)).await?;
             self.enter(Phase::SuiteStart);
             self.until_ended(machine, run.drive(machine, |phase| self.enter(phase)))
                 .await
@@ -110,13 +114,8 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// CRI answers that runtime and network are ready, and the test images are there.
-    pub(super) async fn ready(
-        &self,
-        machine: &dyn Machine,
-        accelerator: Accelerator,
-    ) -> Result<(), Stop> {
-        let limit = READY * scale(accelerator);
+    /// CRI answers that runtime and network are ready.
+    pub(super) async fn answers(&self, machine: &dyn Machine, limit: Duration) -> Result<(), Stop> {
         self.wait("CRI to answer");
         let socket = machine
             .forward(runtime::CONTAINERD_SOCKET)
@@ -125,6 +124,17 @@ impl Attempt<'_> {
         runtime::cri::ready(&socket, limit)
             .await
             .map_err(|error| self.failed(&error))?;
+        Ok(())
+    }
+
+    /// CRI answers that runtime and network are ready, and the test images are there.
+    pub(super) async fn ready(
+        &self,
+        machine: &dyn Machine,
+        accelerator: Accelerator,
+    ) -> Result<(), Stop> {
+        let limit = READY * scale(accelerator);
+        self.answers(machine, limit).await?;
         self.wait("the import of the test images");
         let output = machine
             .run(&runtime::import_script(machine.root()), limit)

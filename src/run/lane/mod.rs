@@ -1,6 +1,7 @@
 //! One attempt at one lane: a machine, its runtime, the suite, and everything they leave.
 
 mod guest;
+mod snapshot;
 mod start;
 mod stops;
 
@@ -12,6 +13,7 @@ use super::{context::Context, evaluate, log::EventLog, state::Scope};
 use crate::{
     evidence::EvidenceDir,
     image::NodeImage,
+    machine::snapshot::Content,
     model::{Accelerator, CellOutcome, CellSummary, EventKind, Phase, Stop, StopKind},
     plan::{self, PlannedLane},
     profile::{Node, Sandboxer, Suite},
@@ -33,6 +35,8 @@ pub struct LaneParts {
     pub kubernetes: Utf8PathBuf,
     /// Kubernetes' version.
     pub version: String,
+    /// What its node image and its disks are made from.
+    pub contents: Vec<Content>,
 }
 
 /// How an attempt ended early.
@@ -162,9 +166,9 @@ impl<'a> Attempt<'a> {
             .await?;
         let _lease = self.lease(&spec).await?;
         drop(turn);
-        let machine = self.start(&spec).await?;
+        let (machine, start) = self.start(&spec, &probe).await?;
         let result = self
-            .on_machine(machine.as_ref(), sandboxer, probe.accelerator, &plan)
+            .on_machine(machine.as_ref(), sandboxer, &start, &plan)
             .await;
         if self.context.keep {
             self.wait(format!("kept; enter with: {}", machine.info().ssh_command));

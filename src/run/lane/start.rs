@@ -1,6 +1,6 @@
 //! A lane's machine: what it is made from, its lease, its first boot.
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::Attempt;
 use crate::{
@@ -78,25 +78,27 @@ impl Attempt<'_> {
         })
     }
 
-    pub(super) async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Machine>, Stop> {
-        let (sender, mut progress) = mpsc::unbounded_channel();
+    pub(super) async fn boot(&self, spec: &MachineSpec) -> Result<Box<dyn Machine>, Stop> {
+        let (sender, progress) = mpsc::unbounded_channel();
         let start = self.context.hypervisor.start(spec, sender);
-        let tell = async {
-            while let Some(said) = progress.recv().await {
-                match said {
-                    Progress::Phase(phase) => self.enter(phase),
-                    Progress::Waiting(what) => self.wait(what),
-                    Progress::Started(info) => {
-                        self.log.add(EventKind::MachineStarted {
-                            accelerator: info.accelerator,
-                            pid: info.pid,
-                            ssh_port: info.ssh_port,
-                        });
-                    }
+        let (started, ()) = tokio::join!(start, self.tell(progress));
+        started.map_err(|error| self.machine_failed(error))
+    }
+
+    /// Makes events of what a starting machine says.
+    pub(super) async fn tell(&self, mut progress: UnboundedReceiver<Progress>) {
+        while let Some(said) = progress.recv().await {
+            match said {
+                Progress::Phase(phase) => self.enter(phase),
+                Progress::Waiting(what) => self.wait(what),
+                Progress::Started(info) => {
+                    self.log.add(EventKind::MachineStarted {
+                        accelerator: info.accelerator,
+                        pid: info.pid,
+                        ssh_port: info.ssh_port,
+                    });
                 }
             }
-        };
-        let (started, ()) = tokio::join!(start, tell);
-        started.map_err(|error| self.machine_failed(error))
+        }
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn cell(sandboxer: &str, outcome: CellOutcome) -> CellSummary {
         seconds: 90.0,
         suite_seconds: 60.0,
         attempts: 1,
+        start: None,
         disagreements: Vec::new(),
         specs: Vec::new(),
         expectations: Vec::new(),

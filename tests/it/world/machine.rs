@@ -32,10 +32,14 @@ use tokio::{
 
 use super::cri;
 
+/// A snapshot's file: the guest's root folder.
+pub const MEMORY: &str = "memory";
+
 /// Starts [`FakeMachine`]s.
 pub struct FakeHypervisor {
     folder: Utf8PathBuf,
     started: AtomicU32,
+    restored: AtomicU32,
     running: Mutex<Vec<FakeControl>>,
 }
 
@@ -75,6 +79,7 @@ impl FakeHypervisor {
         Self {
             folder: folder.into(),
             started: AtomicU32::new(0),
+            restored: AtomicU32::new(0),
             running: Mutex::default(),
         }
     }
@@ -89,7 +94,12 @@ impl FakeHypervisor {
         self.running.lock().unwrap().clone()
     }
 
-    async fn boot(
+    /// How many of them were restored from a snapshot.
+    pub fn restored(&self) -> u32 {
+        self.restored.load(Ordering::SeqCst)
+    }
+
+    fn power_on(
         &self,
         spec: &MachineSpec,
         progress: &UnboundedSender<Progress>,
@@ -103,13 +113,49 @@ impl FakeHypervisor {
             root,
             power: Arc::new(power),
         };
-        let mut machine = FakeMachine::power_on(spec, control)?;
-        let root = &machine.control.root;
+        let machine = FakeMachine::power_on(spec, control)?;
         let _ = progress.send(Progress::Started(machine.info.clone()));
         std::fs::write(
             spec.folder.join("console.log"),
             "fake machine: powered on\n",
         )?;
+        Ok(machine)
+    }
+
+    /// The guest's files as they were saved, its ports at this attempt's files, and its runtime anew: processes
+    /// cannot be saved.
+    async fn wake(
+        &self,
+        spec: &MachineSpec,
+        snapshot: &Utf8Path,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<FakeMachine, MachineError> {
+        self.restored.fetch_add(1, Ordering::SeqCst);
+        let mut machine = self.power_on(spec, progress)?;
+        let root = machine.control.root.clone();
+        process::call("tar")
+            .args(["-xf", snapshot.join(MEMORY).as_str(), "-C", root.as_str()])
+            .run()
+            .await?;
+        link_ports(&root, spec)?;
+        let config: Value = serde_json::from_str(&spec.ignition).map_err(std::io::Error::from)?;
+        let unit = entries(&config["systemd"]["units"])
+            .find(|unit| unit["name"] == "containerd.service")
+            .and_then(|unit| unit["contents"].as_str())
+            .unwrap_or_default();
+        machine.start_runtime(unit, spec)?;
+        machine.first_boot_is_over().await;
+        self.running.lock().unwrap().push(machine.control.clone());
+        Ok(machine)
+    }
+
+    async fn boot(
+        &self,
+        spec: &MachineSpec,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<FakeMachine, MachineError> {
+        let mut machine = self.power_on(spec, progress)?;
+        let root = &machine.control.root;
         let _ = progress.send(Progress::Phase(Phase::Provision));
         let config: Value = serde_json::from_str(&spec.ignition).map_err(std::io::Error::from)?;
         apply_files(root, &config)?;
@@ -152,6 +198,19 @@ impl Hypervisor for FakeHypervisor {
     ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>> {
         async move {
             let machine = self.boot(spec, &progress).await?;
+            Ok(Box::new(machine) as Box<dyn Machine>)
+        }
+        .boxed()
+    }
+
+    fn restore<'a>(
+        &'a self,
+        spec: &'a MachineSpec,
+        snapshot: &'a Utf8Path,
+        progress: UnboundedSender<Progress>,
+    ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>> {
+        async move {
+            let machine = self.wake(spec, snapshot, &progress).await?;
             Ok(Box::new(machine) as Box<dyn Machine>)
         }
         .boxed()
@@ -331,6 +390,24 @@ impl Machine for FakeMachine {
 
     fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>> {
         async move { Ok(Utf8PathBuf::from(format!("{}{socket}", self.control.root))) }.boxed()
+    }
+
+    fn save<'a>(&'a self, folder: &'a Utf8Path) -> BoxFuture<'a, Result<Duration, MachineError>> {
+        async move {
+            if let Some(gone) = self.gone() {
+                return Err(gone);
+            }
+            let (root, memory) = (&self.control.root, folder.join(MEMORY));
+            // What runs and what leads to the host is no part of the guest's disk.
+            let skipped = ["./run/containerd*", "./dev"].map(|path| format!("--exclude={path}"));
+            process::call("tar")
+                .args(skipped)
+                .args(["-cf", memory.as_str(), "-C", root.as_str(), "."])
+                .run()
+                .await?;
+            Ok(Duration::ZERO)
+        }
+        .boxed()
     }
 
     fn ended(&self) -> BoxFuture<'_, Ending> {

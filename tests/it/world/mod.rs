@@ -33,6 +33,8 @@ pub struct World {
     pub cache: Utf8PathBuf,
     /// The machines.
     pub machines: Arc<FakeHypervisor>,
+    /// Whether its machines are always booted.
+    pub cold: bool,
     /// Cancels the runs of this world.
     pub cancel: CancellationToken,
     watchers: Arc<Mutex<Vec<Watcher>>>,
@@ -99,6 +101,7 @@ impl World {
             folder,
             sources,
             cache,
+            cold: false,
             cancel: CancellationToken::new(),
             watchers: Arc::default(),
             _folder: guard,
@@ -147,6 +150,7 @@ impl World {
                 "world".to_owned(),
             ],
             keep: false,
+            cold: self.cold,
             if_changed,
         };
         let watchers = self.watchers.clone();

@@ -1,0 +1,12 @@
+# Makes a restored guest a machine of its own. Its random pool first: keys are made from it.
+{ date -u -s "@$NOW" >/dev/null && echo "$ENTROPY" > /dev/urandom; } || exit 1
+# Mixing in is not reseeding; without perl the kernel does it within a minute, or at once by its VM generation id.
+perl -e 'open my $r, "+<", "/dev/urandom"; ioctl $r, 0x5207, 0' 2>/dev/null
+echo "$MACHINE_ID" > /etc/machine-id || exit 1
+if [ -d /etc/ssh ]; then
+  rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+  ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key || exit 1
+  pid=$(cat /run/sshd.pid 2>/dev/null) && kill -HUP "$pid" || systemctl --no-block reload sshd.service 2>/dev/null
+fi
+# Their lines belong to the new machine id.
+systemctl --no-block restart systemd-journald.service bellwether-journal.service

@@ -1,0 +1,184 @@
+//! How a lane comes to its node: restored from the snapshot of an earlier boot, or booted and then saved.
+
+use std::time::Duration;
+
+use camino::Utf8Path;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{Attempt, scale};
+use crate::{
+    build::cache::{Held, Kind, SNAPSHOTS},
+    machine::{
+        Machine, MachineError, MachineSpec, Probe, kvm,
+        snapshot::{self, Origin},
+    },
+    model::{Digest, EventKind, NodeStart, Phase, Stop},
+};
+
+/// How long a restored runtime may take to answer. It ran when it was saved.
+const ANSWERS: Duration = Duration::from_secs(15);
+
+/// How a machine was started.
+pub(super) struct Start<'a> {
+    pub(super) spec: &'a MachineSpec,
+    /// Whether its node is ready already.
+    pub(super) restored: bool,
+    /// What was wrong with the snapshot that was there.
+    broken: Option<String>,
+    /// Under which key its node may be saved.
+    save_as: Option<Digest>,
+    /// Kept from removal while the machine uses it.
+    _held: Option<Held>,
+    began: Instant,
+}
+
+impl Attempt<'_> {
+    /// A machine from the node's snapshot if there is a good one, else by a boot.
+    pub(super) async fn start<'a>(
+        &self,
+        spec: &'a MachineSpec,
+        probe: &Probe,
+    ) -> Result<(Box<dyn Machine>, Start<'a>), Stop> {
+        let mut start = Start {
+            spec,
+            restored: false,
+            broken: None,
+            save_as: None,
+            _held: None,
+            began: Instant::now(),
+        };
+        if !self.context.cold {
+            let key = self.key(spec, probe);
+            match self.context.cache.hold(&key) {
+                Ok(Some(held)) => match self.restore(spec, &held.entry.folder).await {
+                    Ok(machine) => {
+                        start.restored = true;
+                        start._held = Some(held);
+                        return Ok((machine, start));
+                    }
+                    Err(why) => {
+                        drop(held);
+                        self.throw_away(&key, &why)?;
+                        start.broken = Some(why);
+                    }
+                },
+                Ok(None) => {}
+                Err(error) => self.wait(format!("the snapshots cannot be used: {error}")),
+            }
+            start.save_as = Some(key);
+            start.began = Instant::now();
+        }
+        Ok((self.boot(spec).await?, start))
+    }
+
+    fn key(&self, spec: &MachineSpec, probe: &Probe) -> Digest {
+        Origin {
+            spec,
+            contents: &self.parts.contents,
+            qemu: &probe.qemu,
+            processor: &kvm::guest_processor(spec.accelerator),
+        }
+        .key()
+    }
+
+    /// A ready node, or in words why the snapshot is of no use.
+    async fn restore(
+        &self,
+        spec: &MachineSpec,
+        folder: &Utf8Path,
+    ) -> Result<Box<dyn Machine>, String> {
+        self.enter(Phase::Boot);
+        self.wait("a snapshot of this node to be restored");
+        snapshot::check(folder, spec).map_err(|error| error.to_string())?;
+        let (sender, progress) = mpsc::unbounded_channel();
+        let restore = self.context.hypervisor.restore(spec, folder, sender);
+        let (machine, ()) = tokio::join!(restore, self.tell(progress));
+        let machine = machine.map_err(|error| error.to_string())?;
+        self.enter(Phase::RuntimeReady);
+        let limit = ANSWERS * scale(spec.accelerator);
+        let answers = self.answers(machine.as_ref(), limit);
+        match self.until_ended(machine.as_ref(), answers).await {
+            Ok(()) => Ok(machine),
+            Err(stop) => {
+                machine.shutdown().await;
+                Err(stop.said)
+            }
+        }
+    }
+
+    /// A snapshot that failed goes, and what its machine wrote is put aside.
+    fn throw_away(&self, key: &Digest, why: &str) -> Result<(), Stop> {
+        self.wait(format!(
+            "a boot, because the node's snapshot is broken: {why}"
+        ));
+        // One that others run from stays, and they know that it is good.
+        if let Err(error) = self.context.cache.remove(key) {
+            self.wait(format!("the broken snapshot cannot be removed: {error}"));
+        }
+        snapshot::set_aside(self.folder.path()).map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn node_ready(&self, start: &Start<'_>) {
+        let seconds = start.began.elapsed().as_secs_f64();
+        self.log.add(EventKind::NodeReady {
+            start: if start.restored {
+                NodeStart::Restored { seconds }
+            } else {
+                NodeStart::Booted {
+                    seconds,
+                    broken: start.broken.clone(),
+                }
+            },
+        });
+    }
+
+    /// Saves a node that was booted, for those who come after. That it cannot be saved is said, and no harm to the lane.
+    pub(super) async fn save(&self, machine: &dyn Machine, start: &Start<'_>) -> Result<(), Stop> {
+        let Some(key) = &start.save_as else {
+            return Ok(());
+        };
+        match self.try_save(machine, start.spec, key).await {
+            Ok(()) => Ok(()),
+            Err(MachineError::Ended(ending)) => Err(ending.stop(self.phase())),
+            Err(error) => {
+                self.wait(format!("the suite; its node could not be saved: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    async fn try_save(
+        &self,
+        machine: &dyn Machine,
+        spec: &MachineSpec,
+        key: &Digest,
+    ) -> Result<(), MachineError> {
+        let cache = &self.context.cache;
+        let Some(making) = cache.begin(key).map_err(std::io::Error::other)? else {
+            return Ok(());
+        };
+        self.wait("its snapshot");
+        let began = Instant::now();
+        let stood = machine.save(making.folder()).await?;
+        let (folder, sealed) = (making.folder().to_owned(), spec.clone());
+        let seal = move || snapshot::seal(&folder, &sealed);
+        tokio::task::spawn_blocking(seal)
+            .await
+            .map_err(std::io::Error::other)??;
+        let lane = &self.planned.lane;
+        let what = format!("snapshot.{}.{}.{}", lane.pairing, lane.node, lane.sandboxer);
+        let saved = || {
+            making.finish(&what, Kind::Snapshot, began.elapsed())?;
+            cache.bound(Kind::Snapshot, SNAPSHOTS)?;
+            cache.list()
+        };
+        let entries = saved().map_err(std::io::Error::other)?;
+        let own = entries.iter().find(|entry| entry.manifest.digest == *key);
+        self.log.add(EventKind::NodeSaved {
+            snapshot: key.clone(),
+            bytes: own.map_or(0, |entry| entry.bytes),
+            seconds: stood.as_secs_f64(),
+        });
+        Ok(())
+    }
+}
