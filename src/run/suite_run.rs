@@ -117,7 +117,7 @@ impl SuiteRun<'_> {
                 continue;
             }
             let news = journal.gained().unwrap_or_default();
-            if let Some(fault) = hopeless.push(&news, began.elapsed()) {
+            if let Some(fault) = hopeless.push(&news, began.elapsed(), !specs) {
                 let phase = if specs {
                     Phase::Spec
                 } else {

@@ -1,9 +1,9 @@
-//! While a suite runs: does a fault of the node keep every pod from running? Then its specs only wait for their
-//! own deadlines, minutes each. Pure.
+//! While a suite runs: is its end known? A node that cannot start the suite never will, and with a fault that keeps
+//! every pod from running, specs only wait for their own deadlines, minutes each. Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Artifact, Artifacts, Rules, scan::spec_lines};
+use super::{Artifact, Artifacts, Rule, Rules, scan::rule_lines};
 use crate::model::{EvidenceLine, Phase, Stop, StopKind};
 
 /// A fault that is met so often, over such a time, does not go away by itself.
@@ -51,8 +51,13 @@ impl<'r> Hopeless<'r> {
         self.over = true;
     }
 
-    /// Reads what the log has gained at this time; returns the fault once it is sure.
-    pub fn push(&mut self, bytes: &[u8], at: Duration) -> Option<(String, EvidenceLine)> {
+    /// Reads what the log has gained at this time; returns the fault once it is sure. `starting`: no spec has begun.
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        at: Duration,
+        starting: bool,
+    ) -> Option<(String, EvidenceLine)> {
         if self.over || bytes.is_empty() {
             return None;
         }
@@ -62,19 +67,31 @@ impl<'r> Hopeless<'r> {
             name: self.file.into(),
             parts: vec![(first, text)],
         }]);
+        // What may keep pods from running may pass; what ends the start of a suite does not.
+        let ends =
+            |rule: &Rule| starting && !rule.specs && rule.phases.as_slice() == [Phase::SuiteStart];
+        let wanted = |rule: &Rule| rule.fatal && rule.near.is_empty() && (rule.specs || ends(rule));
         let mut met: BTreeMap<String, (u32, String, EvidenceLine)> = BTreeMap::new();
-        spec_lines(self.rules, &artifacts, |rule, file, line, message| {
-            if rule.fatal && rule.near.is_empty() {
-                met.entry(rule.id.clone()).or_insert_with(|| {
+        let mut sure: Vec<(u32, String, EvidenceLine)> = Vec::new();
+        rule_lines(
+            self.rules,
+            &artifacts,
+            wanted,
+            |rule, file, line, message| {
+                let found = || {
                     (
                         rule.precedence,
                         rule.render(message),
                         line.evidence(&file.name),
                     )
-                });
-            }
-        });
-        let mut sure: Vec<(u32, String, EvidenceLine)> = Vec::new();
+                };
+                if rule.specs {
+                    met.entry(rule.id.clone()).or_insert_with(found);
+                } else {
+                    sure.push(found());
+                }
+            },
+        );
         for (rule, found) in met {
             let seen = self.seen.entry(rule).or_insert(Seen {
                 first: at,
@@ -106,7 +123,10 @@ pub fn hopeless(phase: Phase, (said, line): (String, EvidenceLine)) -> Stop {
     Stop {
         phase,
         kind: StopKind::Alarm,
-        said: format!("no pod can run: {said}"),
+        said: match phase {
+            Phase::SuiteStart => format!("the suite cannot start: {said}"),
+            _ => format!("no pod can run: {said}"),
+        },
         line: Some(line),
     }
 }
@@ -130,22 +150,34 @@ mod tests {
     fn a_fault_that_stays_is_told_with_its_line() {
         let mut log = log();
         log.skip(OTHER.repeat(4).as_bytes());
-        assert_eq!(log.push(FAULT.as_bytes(), at(0)), None);
+        assert_eq!(log.push(FAULT.as_bytes(), at(0), false), None);
         let (head, tail) = FAULT.split_at(150);
-        assert_eq!(log.push(head.as_bytes(), at(12)), None);
-        assert_eq!(log.push(tail.as_bytes(), at(13)), None);
+        assert_eq!(log.push(head.as_bytes(), at(12), false), None);
+        assert_eq!(log.push(tail.as_bytes(), at(13), false), None);
         let text = format!("{OTHER}{FAULT}");
-        let (said, line) = log.push(text.as_bytes(), at(25)).unwrap();
+        let (said, line) = log.push(text.as_bytes(), at(25), false).unwrap();
         assert!(said.contains("no CNI plugin vlan-x"), "{said}");
         assert_eq!((line.file.as_str(), line.line), ("journal.log", 8));
     }
 
     #[test]
+    fn a_kubelet_that_ends_before_the_first_spec_ends_the_suite() {
+        let ended = "2026-11-20T16:30:23.538507+00:00 node1 systemd[1]: kubelet-20261120T163017.service: Main process exited, code=exited, status=1/FAILURE\n";
+        let (said, line) = log().push(ended.as_bytes(), at(3), true).unwrap();
+        assert!(said.contains("status=1/FAILURE"), "{said}");
+        assert_eq!((line.file.as_str(), line.line), ("journal.log", 1));
+        // Serial specs restart the kubelet.
+        assert_eq!(log().push(ended.as_bytes(), at(3), false), None);
+        let other = ended.replace("kubelet-2", "run-r2");
+        assert_eq!(log().push(other.as_bytes(), at(3), true), None);
+    }
+
+    #[test]
     fn one_bad_moment_is_not_enough() {
         let mut log = log();
-        assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(0)), None);
-        assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(19)), None);
-        assert_eq!(log.push(OTHER.as_bytes(), at(300)), None);
+        assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(0), false), None);
+        assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(19), false), None);
+        assert_eq!(log.push(OTHER.as_bytes(), at(300), false), None);
     }
 
     #[test]
@@ -153,7 +185,7 @@ mod tests {
         let mut log = log();
         log.disprove();
         for n in 0..20 {
-            assert_eq!(log.push(FAULT.as_bytes(), at(n * 10)), None);
+            assert_eq!(log.push(FAULT.as_bytes(), at(n * 10), false), None);
         }
     }
 }

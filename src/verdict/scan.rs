@@ -91,14 +91,15 @@ pub fn fatal<'r>(rules: &'r Rules, artifacts: &Artifacts) -> Vec<Match<'r>> {
     found
 }
 
-/// Calls `seen` with every line that a rule with `specs = true` matches; near conditions are not looked at.
-pub(super) fn spec_lines<'r>(
+/// Calls `seen` with every line that one of the `wanted` rules matches; near conditions are not looked at.
+pub(super) fn rule_lines<'r>(
     rules: &'r Rules,
     artifacts: &Artifacts,
+    wanted: impl Fn(&Rule) -> bool,
     mut seen: impl FnMut(&'r Rule, &Artifact, Line<'_>, &str),
 ) {
     let mut probes = probes(rules);
-    probes.retain(|probe| probe.near.is_none() && probe.rule.specs);
+    probes.retain(|probe| probe.near.is_none() && wanted(probe.rule));
     for file in artifacts.iter() {
         scan(&probes, file, |probe, line, message| {
             seen(probes[probe].rule, file, line, message);

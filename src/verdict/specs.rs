@@ -11,7 +11,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Artifacts, Rule, Rules, logs::shorten, scan::spec_lines};
+use super::{Artifacts, Rule, Rules, logs::shorten, scan::rule_lines};
 use crate::model::{
     Blame, Cause, Class, Confidence, EvidenceLine, Failure, Phase, SpecName, SpecOutcome,
     SpecResult,
@@ -123,16 +123,21 @@ struct Trouble<'r>(Vec<Troubled<'r>>);
 impl<'r> Trouble<'r> {
     fn collect(rules: &'r Rules, artifacts: &Artifacts, year: i16) -> Self {
         let mut lines = Vec::new();
-        spec_lines(rules, artifacts, |rule, file, line, message| {
-            let pod = POD.as_ref().and_then(|re| re.captures(line.raw));
-            lines.push(Troubled {
-                rule,
-                at: line.at(year),
-                pod: pod.map(|pod| (pod["namespace"].to_owned(), pod["name"].to_owned())),
-                line: line.evidence(&file.name),
-                summary: rule.render(message),
-            });
-        });
+        rule_lines(
+            rules,
+            artifacts,
+            |rule| rule.specs,
+            |rule, file, line, message| {
+                let pod = POD.as_ref().and_then(|re| re.captures(line.raw));
+                lines.push(Troubled {
+                    rule,
+                    at: line.at(year),
+                    pod: pod.map(|pod| (pod["namespace"].to_owned(), pod["name"].to_owned())),
+                    line: line.evidence(&file.name),
+                    summary: rule.render(message),
+                });
+            },
+        );
         Self(lines)
     }
 

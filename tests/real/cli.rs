@@ -72,10 +72,15 @@ impl Bench {
         fs::write(self.path.join("planted.toml"), text).unwrap();
     }
 
-    /// Starts `bellwether run` of the folder's profile on one sandboxer.
+    /// Starts `bellwether run` of the folder's profile on one sandboxer. A node that is used once is not worth a snapshot.
     pub fn start(&self, sandboxer: &str) -> Running {
         let profile = self.path.join("planted.toml");
-        self.run(&[profile.to_str().unwrap(), "--sandboxer", sandboxer])
+        self.run(&[
+            profile.to_str().unwrap(),
+            "--cold",
+            "--sandboxer",
+            sandboxer,
+        ])
     }
 
     /// Starts `bellwether run` with these arguments.

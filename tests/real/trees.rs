@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -28,6 +29,8 @@ pub fn make(folder: &Path) -> Vec<(&'static str, PathBuf)> {
         copy(published[0].as_ref().unwrap(), &tree);
         if name == "kubernetes" {
             stage(&tree, &version);
+            // A link in the repository, and modules have no links.
+            symlink("build/root/Makefile", tree.join("Makefile")).unwrap();
         }
         let _ = fs::remove_dir_all(tree.join("vendor"));
         let vendor = match tree.join("go.work").exists() {
