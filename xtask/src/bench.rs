@@ -13,30 +13,35 @@ use std::{
 
 use serde_json::Value;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use super::restore;
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const FILE: &str = "docs/benchmarks.md";
-const BINARY: &str = "target/release/bellwether";
+pub const BINARY: &str = "target/release/bellwether";
+/// Names a build to measure instead, by the measurements that take it.
+pub const OTHER_BINARY: &str = "BELLWETHER_BENCH_BINARY";
 const HEAD: &str = "# Benchmarks
 
 Measured by `cargo xtask bench [NAME…]`, which drives the release build as a user would and rewrites the rows it measured.
-Names: `junit`, `decision`, `warm`, `ctrl-c`, `cold`. `cold` clones the repository and runs `make run` with empty caches.
+Names: `junit`, `decision`, `restore`, `warm`, `ctrl-c`, `cold`. `cold` clones the repository and runs `make run` with empty caches.
 
 | what | measured | bound | command | where and when |
 |---|---|---|---|---|
 ";
 
-struct Row {
-    what: &'static str,
-    measured: String,
-    bound: &'static str,
-    command: String,
+pub struct Row {
+    pub what: &'static str,
+    pub measured: String,
+    pub bound: &'static str,
+    pub command: String,
 }
 
 /// Runs the named measurements, or all but `cold`.
 pub fn run(names: &[&str]) -> Result<()> {
     let chosen = |name: &str| names.is_empty() && name != "cold" || names.contains(&name);
-    if names.iter().any(|name| *name != "cold") || names.is_empty() {
+    let other = names == ["restore"] && std::env::var_os(OTHER_BINARY).is_some();
+    if !other && (names.iter().any(|name| *name != "cold") || names.is_empty()) {
         succeed(Command::new("cargo").args(["build", "--release", "--bin", "bellwether"]))?;
     }
     let mut rows = Vec::new();
@@ -45,6 +50,9 @@ pub fn run(names: &[&str]) -> Result<()> {
     }
     if chosen("decision") {
         rows.push(decision()?);
+    }
+    if chosen("restore") {
+        rows.extend(restore::measure()?);
     }
     if chosen("cold") {
         rows.extend(cold()?);
@@ -270,7 +278,7 @@ fn only_run(state: &Path) -> Result<PathBuf> {
 }
 
 /// All events of a run and its attempts.
-fn events(run: &Path) -> Result<Vec<Value>> {
+pub fn events(run: &Path) -> Result<Vec<Value>> {
     let mut all = Vec::new();
     let mut folders = vec![run.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask schema [--check]`, `cargo xtask bench [NAME…]`.
 
 mod bench;
+mod restore;
 mod schema;
 
 use std::process::ExitCode;

@@ -38,6 +38,10 @@ pub async fn wait(machine: &QemuMachine) -> Result<(), MachineError> {
         loop {
             match machine.qmp.status().await {
                 Ok(status) if status == "running" => return Ok(()),
+                // It stood still when it was saved, and does again once it is read.
+                Ok(status) if status == "paused" => {
+                    machine.qmp.cont().await.map_err(std::io::Error::other)?;
+                }
                 // A QEMU that is busy reading answers late.
                 Ok(_) | Err(QmpError::Silent { .. }) => tokio::time::sleep(LOOK).await,
                 Err(QmpError::Closed | QmpError::Io(_)) => {

@@ -8,5 +8,5 @@ if [ -d /etc/ssh ]; then
   ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key || exit 1
   pid=$(cat /run/sshd.pid 2>/dev/null) && kill -HUP "$pid" || systemctl --no-block reload sshd.service 2>/dev/null
 fi
-# Their lines belong to the new machine id.
-systemctl --no-block restart systemd-journald.service bellwether-journal.service
+# Their lines belong to the new machine id. Nobody needs to wait for them.
+setsid systemctl restart systemd-journald.service bellwether-journal.service >/dev/null 2>&1 </dev/null &

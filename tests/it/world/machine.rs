@@ -8,7 +8,7 @@ use std::{
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -40,6 +40,8 @@ pub struct FakeHypervisor {
     folder: Utf8PathBuf,
     started: AtomicU32,
     restored: AtomicU32,
+    /// Whether restored machines end at once.
+    pub restores_dead: AtomicBool,
     running: Mutex<Vec<FakeControl>>,
 }
 
@@ -80,6 +82,7 @@ impl FakeHypervisor {
             folder: folder.into(),
             started: AtomicU32::new(0),
             restored: AtomicU32::new(0),
+            restores_dead: AtomicBool::new(false),
             running: Mutex::default(),
         }
     }
@@ -144,6 +147,9 @@ impl FakeHypervisor {
             .and_then(|unit| unit["contents"].as_str())
             .unwrap_or_default();
         machine.start_runtime(unit, spec)?;
+        if self.restores_dead.load(Ordering::SeqCst) {
+            machine.control.power_off();
+        }
         machine.first_boot_is_over().await;
         self.running.lock().unwrap().push(machine.control.clone());
         Ok(machine)
