@@ -61,7 +61,7 @@ fn cause(ran: &Ran) -> &Cause {
 }
 
 /// A run of one lane in which a spec fails, with an entry for this failure.
-async fn with_known_failure(spec: &str, expires: Date) -> Ran {
+async fn with_known_failure(spec: &str, expires: Date) -> (World, Ran) {
     let world = World::shared();
     let mut profile = world.profile(&one_lane("one-fail"));
     profile.expect.push(Expect {
@@ -82,12 +82,12 @@ async fn with_known_failure(spec: &str, expires: Date) -> Ran {
     // What is judged again later is judged the same.
     let again = finish::summarize(&ran.folder).await.unwrap();
     assert_eq!(again.cells, ran.summary.cells);
-    ran
+    (world, ran)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_that_is_expected_fails_no_run_until_it_expires() {
-    let ran = with_known_failure(".", date(2999, 1, 1)).await;
+    let (_world, ran) = with_known_failure(".", date(2999, 1, 1)).await;
     assert_eq!(ran.cell().outcome, CellOutcome::Passed);
     assert_eq!(ran.summary.exit, ExitCode::Passed);
     assert_eq!(
@@ -104,7 +104,7 @@ async fn a_failure_that_is_expected_fails_no_run_until_it_expires() {
     );
     assert!(ran.text("report.html").contains("a file has other words"));
 
-    let ran = with_known_failure(".", date(2020, 1, 1)).await;
+    let (_world, ran) = with_known_failure(".", date(2020, 1, 1)).await;
     assert_eq!(ran.cell().outcome, CellOutcome::Failed);
     assert_eq!(ran.summary.exit, ExitCode::Failed);
     assert!(
