@@ -5,6 +5,7 @@
 
 mod candidate;
 mod cause;
+mod confirm;
 mod event;
 mod expectation;
 mod ids;
@@ -19,6 +20,7 @@ mod summary;
 
 pub use candidate::{Candidate, NodeImageRevision, SandboxerRevision};
 pub use cause::{Blame, Cause, Class, Confidence, EvidenceLine};
+pub use confirm::{Again, Confirmation, ConfirmedSpec, Rerun};
 pub use event::{Event, EventKind, StepOutcome};
 pub use expectation::{Expectation, ExpectationUse, Standing, Tracker};
 pub use ids::{Digest, DigestBuilder, LaneId, RunId, StepId};

@@ -10,6 +10,7 @@ use super::{
     gather::{Found, FoundLane},
     grid::{failure_anchor, grid, lane_anchor},
     links::{code_link, file_link, web_link},
+    matrix::matrices,
     timeline::{lane_phases, processes, timeline},
     words,
 };
@@ -48,6 +49,7 @@ pub fn compose(summary: &RunSummary, found: &Found) -> ReportContext {
         environment: summary.environment.as_ref().map_or(Vec::new(), environment),
         lanes,
         timeline: timeline(summary, found),
+        matrices: matrices(summary),
         grid: grid(summary),
         failures: failures(summary, found),
         expectations: expected::views(summary),

@@ -29,6 +29,8 @@ pub struct ReportContext {
     pub lanes: Vec<LaneView>,
     /// Steps and lanes over time.
     pub timeline: Timeline,
+    /// Lanes that differ in their sandboxer alone, beside each other.
+    pub matrices: Vec<Matrix>,
     /// Specs by lanes.
     pub grid: Grid,
     /// Every spec that counts against its lane.
@@ -388,6 +390,88 @@ pub struct FailureView {
     pub elsewhere: Vec<Fact>,
     /// The command that runs it again.
     pub repro: String,
+}
+
+/// Specs by sandboxers, for one pairing, node and suite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Matrix {
+    /// Pairing, node and suite.
+    pub title: String,
+    /// What ran the machines: `KVM` or `TCG`.
+    pub accelerator: Option<String>,
+    /// How many specs passed on all; the columns' times are theirs.
+    pub common: usize,
+    /// One for each sandboxer, in the profile's order.
+    pub columns: Vec<MatrixColumn>,
+    /// Specs that differ, gravest first.
+    pub rows: Vec<MatrixRow>,
+    /// Specs that do not.
+    pub alike: Vec<MatrixRow>,
+}
+
+/// A sandboxer of a matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MatrixColumn {
+    /// Its name.
+    pub sandboxer: String,
+    /// Its CRI runtime handler.
+    pub handler: String,
+    /// Who served its pods, proven from outside.
+    pub identity: Option<String>,
+    /// Whether its lane never decides.
+    pub informing: bool,
+    /// The page's anchor for its lane.
+    pub anchor: String,
+    /// The lane's outcome.
+    pub outcome: &'static str,
+    /// Its sign.
+    pub sign: &'static str,
+    /// Its colour's name.
+    pub tone: &'static str,
+    /// Specs that passed.
+    pub passed: u32,
+    /// Specs that were planned.
+    pub planned: u32,
+    /// How long the specs took that passed on all.
+    pub time: Option<String>,
+    /// That over the median of the others, where it is much more.
+    pub ratio: Option<String>,
+}
+
+/// A spec of a matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MatrixRow {
+    /// How it differs, in words.
+    pub difference: String,
+    /// Its colour's name.
+    pub tone: &'static str,
+    /// Its full name.
+    pub name: String,
+    /// The name without its tags.
+    pub text: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// One for each column.
+    pub cells: Vec<MatrixCell>,
+}
+
+/// A spec on a sandboxer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MatrixCell {
+    /// The outcome's name; `not planned` where the lane does not have the spec.
+    pub outcome: &'static str,
+    /// Its sign.
+    pub sign: &'static str,
+    /// Its colour's name.
+    pub tone: &'static str,
+    /// Its run time, if it ran.
+    pub time: Option<String>,
+    /// That over the median of the others, where it is much more.
+    pub ratio: Option<String>,
+    /// The page's anchor for its failure.
+    pub anchor: Option<String>,
+    /// Why it is what it is.
+    pub reason: Option<String>,
 }
 
 /// A failure that the profile expects.

@@ -138,7 +138,9 @@ fn cell(lane: usize, result: Option<(usize, &SpecResult)>) -> GridCell {
     }
 }
 
-const fn has_run(outcome: SpecOutcome) -> bool {
+/// Whether a spec with this outcome ran.
+#[must_use]
+pub const fn has_run(outcome: SpecOutcome) -> bool {
     !matches!(outcome, SpecOutcome::NotRun | SpecOutcome::Skipped)
 }
 

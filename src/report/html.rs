@@ -48,6 +48,16 @@ mod tests {
     }
 
     #[test]
+    fn expected_failures_have_their_reason_and_their_link() {
+        let summary = samples::expected();
+        let context = compose(&summary, &Found::default());
+        insta::assert_json_snapshot!((&context.expectations, &context.matrices));
+        let page = html(&context).unwrap();
+        assert!(page.contains("href=\"https://github.com/google/gvisor/issues/1\""));
+        assert!(page.contains("the mode of a tmpfs file is not kept"));
+    }
+
+    #[test]
     fn every_kind_of_run_has_a_page() {
         for summary in samples::all() {
             let page = html(&compose(&summary, &Found::default())).unwrap();

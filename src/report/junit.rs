@@ -179,7 +179,7 @@ mod tests {
                             ));
                         }
                         "failure" | "error" | "skipped" => cases.last_mut().unwrap().1 = kind,
-                        "testsuites" | "testsuite" => {}
+                        "testsuites" | "testsuite" | "system-out" => {}
                         other => panic!("an element <{other}> that nobody wrote"),
                     }
                 }
@@ -191,6 +191,25 @@ mod tests {
     #[test]
     fn a_run_with_everything_reads_back() {
         insta::assert_snapshot!(junit(&samples::failed()).unwrap());
+    }
+
+    #[test]
+    fn an_expected_failure_is_skipped_with_its_reason() {
+        let summary = samples::expected();
+        let xml = lane_junit(&summary, &summary.cells[1]).unwrap();
+        let kinds: Vec<String> = read(&xml).into_iter().map(|(_, kind)| kind).collect();
+        let count = |kind: &str| kinds.iter().filter(|known| *known == kind).count();
+        assert_eq!(
+            (count("failure"), count("skipped"), count("passed")),
+            (1, 1, 17)
+        );
+        for words in [
+            "expected: the mode of a tmpfs file is not kept",
+            "unexpected-pass: a failure is expected: a guess",
+            "no longer expected: the mode of a tmpfs file is not kept",
+        ] {
+            assert!(xml.contains(words), "{words}\n{xml}");
+        }
     }
 
     #[test]

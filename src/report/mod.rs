@@ -12,6 +12,7 @@ mod grid;
 mod html;
 mod junit;
 mod links;
+mod matrix;
 mod prow;
 mod terminal;
 mod timeline;

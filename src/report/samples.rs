@@ -1,14 +1,17 @@
 //! Runs of every kind for this module's tests.
 
 use camino::Utf8Path;
+use jiff::civil::{Date, date};
 
 use super::gather::{Found, gather};
 use crate::{
     evidence::EvidenceDir,
     model::{
-        Blame, Cause, CellOutcome, Class, Confidence, EvidenceLine, ExitCode, LaneCounts, Phase,
-        RunSummary, SpecOutcome,
+        Blame, Cause, CellOutcome, Class, Confidence, EvidenceLine, ExitCode, Expectation,
+        LaneCounts, Phase, PlannedSpec, RunSummary, SpecOutcome, SuitePlan, Tracker,
     },
+    profile::Expect,
+    verdict,
 };
 
 /// One lane passed, one failed two specs, one stopped: from real logs.
@@ -28,6 +31,61 @@ pub fn passed() -> RunSummary {
     let mut summary = failed();
     summary.cells.truncate(1);
     summary.exit = ExitCode::Passed;
+    summary
+}
+
+/// As the failed one, with entries for its failures: one covers, one is over, one names a spec that passes, one names
+/// nothing.
+pub fn expected() -> RunSummary {
+    let mut summary = failed();
+    let entry = |spec: &str, reason: &str, tracker: Tracker, expires: Date| Expect {
+        expectation: Expectation {
+            spec: spec.to_owned(),
+            message: None,
+            outcomes: vec![SpecOutcome::Failed],
+            reason: reason.to_owned(),
+            tracker,
+            expires,
+        },
+        nodes: Vec::new(),
+        sandboxers: vec!["gvisor".to_owned()],
+        suites: Vec::new(),
+        pairings: Vec::new(),
+    };
+    let issue = || Tracker::Link("https://github.com/google/gvisor/issues/1".to_owned());
+    let none = || Tracker::None("nobody was asked yet".to_owned());
+    let mode = "the mode of a tmpfs file is not kept";
+    let expects = [
+        entry(
+            r"volumes should support \(root,0644,tmpfs\)",
+            mode,
+            issue(),
+            date(2027, 3, 1),
+        ),
+        entry("FSGroup is specified", mode, none(), date(2026, 10, 31)),
+        entry("Secrets.*Item Mode", "a guess", none(), date(2026, 12, 1)),
+        entry("Hostpath", "it is gone", none(), date(2027, 3, 1)),
+    ];
+    for cell in &mut summary.cells {
+        let selected = cell.specs.iter().map(|spec| PlannedSpec {
+            name: spec.name.clone(),
+            labels: Vec::new(),
+            location: String::new(),
+        });
+        let plan = SuitePlan {
+            selected: selected.collect(),
+            total: 1200,
+        };
+        let today = date(2026, 11, 20);
+        cell.expectations =
+            verdict::expected(&expects, false, &cell.lane, today, &plan, &mut cell.specs);
+        if !matches!(cell.outcome, CellOutcome::Stopped { .. }) {
+            (cell.outcome, cell.counts) = verdict::cell_outcome(&plan, &cell.specs, None, &[]);
+        }
+    }
+    summary.exit = verdict::exit_code(&summary.cells, &[]);
+    summary.cells[1].identity =
+        Some("runsc 20261102 (sha256 5f0c1e), by its process tree".to_owned());
     summary
 }
 
@@ -108,6 +166,7 @@ pub fn all() -> Vec<RunSummary> {
     vec![
         passed(),
         failed(),
+        expected(),
         reduced(),
         not_run(),
         no_tests(),

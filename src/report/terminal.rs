@@ -3,6 +3,7 @@
 //! Readable at 80 columns and without colour: every colour stands beside a sign and a word.
 
 mod expected;
+mod matrix;
 
 use camino::Utf8PathBuf;
 use owo_colors::{OwoColorize as _, Style};
@@ -57,6 +58,7 @@ pub fn terminal(summary: &RunSummary, options: &TerminalOptions) -> String {
     machine(&mut page, summary);
     table(&mut page, summary);
     expected::expectations(&mut page, summary);
+    matrix::compared(&mut page, summary);
     for cell in &summary.cells {
         details(&mut page, summary, cell, options);
     }

@@ -4,6 +4,7 @@
 //! Pure, except `load`, which reads an attempt's files. Must not: start anything, or know how evidence came to be.
 
 mod classify;
+mod confirm;
 mod document;
 mod exit;
 mod expected;
@@ -16,12 +17,14 @@ mod needle;
 mod outcome;
 mod rules;
 mod scan;
+mod signature;
 mod specs;
 
 #[cfg(test)]
 mod tests;
 
 pub use classify::{classify, classify_with};
+pub use confirm::{ConfirmLimits, ConfirmPlan, FailedSpec, confirm_plan, confirmation};
 pub use document::{LaneVerdict, SpecVerdict, Verdict, schema};
 pub use exit::{exit_code, exit_of};
 pub use expected::{
@@ -35,4 +38,5 @@ pub use logs::{Artifact, Artifacts, Line};
 pub use outcome::cell_outcome;
 pub use rules::{Near, Rule, RuleError, Rules, Take, When};
 pub use scan::{Match, fatal, matches};
+pub use signature::{normalised, signature};
 pub use specs::{LaneCauses, SpecCause, explain, explain_all};

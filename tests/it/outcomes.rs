@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use bellwether::{
-    model::{Blame, Cause, CellOutcome, Class, EventKind, ExitCode, Phase, SpecOutcome},
-    profile::Overrides,
+    model::{
+        Blame, Cause, CellOutcome, Class, EventKind, ExitCode, Expectation, Phase, SpecOutcome,
+        Tracker,
+    },
+    profile::{Expect, Overrides},
+    run::finish,
 };
 
 use futures_util::future::join_all;
+use jiff::civil::{Date, date};
 use tokio::sync::OnceCell;
 
 use crate::world::{Ran, World, left, one_lane, sources::BEHAVIOURS};
@@ -53,6 +58,59 @@ fn cause(ran: &Ran) -> &Cause {
         CellOutcome::Stopped { cause } => cause,
         other => panic!("{other:?}"),
     }
+}
+
+/// A run of one lane in which a spec fails, with an entry for this failure.
+async fn with_known_failure(spec: &str, expires: Date) -> (World, Ran) {
+    let world = World::shared();
+    let mut profile = world.profile(&one_lane("one-fail"));
+    profile.expect.push(Expect {
+        expectation: Expectation {
+            spec: spec.to_owned(),
+            message: Some("to equal".to_owned()),
+            outcomes: vec![SpecOutcome::Failed],
+            reason: "a file has other words".to_owned(),
+            tracker: Tracker::Link("https://example.org/issues/7".to_owned()),
+            expires,
+        },
+        nodes: Vec::new(),
+        sandboxers: vec!["runc".to_owned()],
+        suites: Vec::new(),
+        pairings: Vec::new(),
+    });
+    let ran = world.run_profile(profile).await;
+    // What is judged again later is judged the same.
+    let again = finish::summarize(&ran.folder).await.unwrap();
+    assert_eq!(again.cells, ran.summary.cells);
+    (world, ran)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_is_expected_fails_no_run_until_it_expires() {
+    let (_world, ran) = with_known_failure(".", date(2999, 1, 1)).await;
+    assert_eq!(ran.cell().outcome, CellOutcome::Passed);
+    assert_eq!(ran.summary.exit, ExitCode::Passed);
+    assert_eq!(
+        ran.outcomes(),
+        ["unexpected-pass", "expected-failure", "unexpected-pass"]
+    );
+    let verdict = ran.text("verdict.json");
+    assert!(verdict.contains("1 failed as expected"), "{verdict}");
+    assert!(verdict.contains("2 specs passed although"), "{verdict}");
+    let junit = ran.text("junit.xml");
+    assert!(
+        !junit.contains("<failure") && junit.contains("<skipped"),
+        "{junit}"
+    );
+    assert!(ran.text("report.html").contains("a file has other words"));
+
+    let (_world, ran) = with_known_failure(".", date(2020, 1, 1)).await;
+    assert_eq!(ran.cell().outcome, CellOutcome::Failed);
+    assert_eq!(ran.summary.exit, ExitCode::Failed);
+    assert!(
+        ran.text("verdict.json")
+            .contains("so 1 failure counts again")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

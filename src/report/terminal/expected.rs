@@ -18,7 +18,8 @@ pub(super) fn expectations(page: &mut Page, summary: &RunSummary) {
     page.heading("Expected failures");
     for view in views {
         let state = page.paint(view.tone, &format!("{} {}", view.sign, view.state));
-        page.line(&format!("{state}  /{}/", view.pattern));
+        page.line(&state);
+        page.item(2, "specs", &view.pattern);
         if let Some(todo) = &view.todo {
             page.item(2, "do", todo);
         }

@@ -21,6 +21,11 @@ fn failed_and_stopped() {
 }
 
 #[test]
+fn expected_and_not() {
+    insta::assert_snapshot!(terminal(&samples::expected(), &options(80)));
+}
+
+#[test]
 fn reduced() {
     insta::assert_snapshot!(terminal(&samples::reduced(), &options(80)));
 }

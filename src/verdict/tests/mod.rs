@@ -1,3 +1,4 @@
+mod confirm;
 mod documents;
 mod expected;
 mod faults;
