@@ -3,10 +3,8 @@
 use bellwether::{
     model::{CellOutcome, ExitCode, StepOutcome},
     run::{
-        finish,
         record::RunRecord,
         state::{LaneState, RunState},
-        store::Store,
     },
 };
 use camino::Utf8Path;
@@ -164,9 +162,7 @@ async fn the_events_tell_the_summary(world: &World, ran: &Ran) {
         assert_eq!(lane.planned.len(), cell.counts.planned as usize);
         assert!(lane.running.is_empty());
     }
-    let store = Store::open(&world.state).unwrap();
-    let again = finish::all(&ran.folder, &store, None).await.unwrap();
-    assert_eq!(again, ran.summary);
+    assert_eq!(ran.again(world).await, ran.summary);
     let kept = ran.folder.read_json("summary.json").unwrap();
     assert_eq!(ran.summary, kept);
 }

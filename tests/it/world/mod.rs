@@ -11,7 +11,7 @@ use bellwether::{
     evidence::EvidenceDir,
     model::{CellSummary, Event, RunSummary},
     profile::{self, Overrides, Profile},
-    run::{self, Finished, Host, Observer, Request, state::Scope},
+    run::{self, Finished, Host, Observer, Request, finish, state::Scope, store::Store},
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
@@ -222,6 +222,12 @@ impl Ran {
             panic!("{} cells", self.summary.cells.len())
         };
         cell
+    }
+
+    /// What its folder says once more, judged again.
+    pub async fn again(&self, world: &World) -> RunSummary {
+        let store = Store::open(&world.state).unwrap();
+        finish::all(&self.folder, &store, None).await.unwrap()
     }
 
     /// A file of it, as text.
