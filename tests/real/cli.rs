@@ -78,7 +78,8 @@ impl Bench {
         let child = Command::new(env!("CARGO_BIN_EXE_bellwether"))
             .arg("run")
             .arg(self.path.join("planted.toml"))
-            .args(["--sandboxer", sandboxer])
+            // Each has a state folder of its own, so no other run could use its snapshot.
+            .args(["--cold", "--sandboxer", sandboxer])
             .env("BELLWETHER_STATE", self.state())
             .env("CI", "true")
             .stdout(said("stdout"))
