@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::{CliError, Globals, printer::columns};
 use crate::{build::cache::Listed, model::ExitCode, report::words};
 
-/// List or prune builds and node images that are kept
+/// List or prune builds, node images and snapshots of nodes that are kept
 #[derive(Debug, Args)]
 pub struct CacheArgs {
     #[command(subcommand)]
@@ -16,7 +16,7 @@ pub struct CacheArgs {
 enum CacheCommand {
     /// List what is kept, with its size and last use
     List,
-    /// Remove what was not used for some time
+    /// Remove what was not used for some time, and snapshots beyond 10 GiB
     Prune {
         /// Remove what was not used for this many days; 0 removes everything that is not in use
         #[arg(long, default_value_t = 30, value_name = "N")]

@@ -122,6 +122,8 @@ pub struct QemuMachine {
     pub(super) qmp: Qmp,
     pub(super) watched: Watched,
     pub(super) limits: Limits,
+    /// What its first overlay lies on, and that one's format.
+    pub(super) backing: (Utf8PathBuf, String),
     info: MachineInfo,
     vm: Vm,
 }
@@ -219,6 +221,7 @@ impl Qemu {
             qmp,
             watched,
             limits,
+            backing: (spec.root_disk.clone(), spec.root_format.clone()),
             info,
             vm,
         })

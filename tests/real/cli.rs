@@ -72,7 +72,8 @@ impl Bench {
         fs::write(self.path.join("planted.toml"), text).unwrap();
     }
 
-    /// Starts `bellwether run` of the folder's profile on one sandboxer. A node that is used once is not worth a snapshot.
+    /// Starts `bellwether run` of the folder's profile on one sandboxer. Cold: no
+    /// other run has this folder's state, so none could use a snapshot.
     pub fn start(&self, sandboxer: &str) -> Running {
         let profile = self.path.join("planted.toml");
         self.run(&[

@@ -108,10 +108,11 @@ fn one(state: &Path) -> Result<Measured> {
         .status()?;
     let run = fs::read_dir(&runs)?.next().ok_or("no run")??.path();
     let events = events(&run)?;
-    let event = |name: &str| events.iter().find(|event| event["event"] == name);
+    // The last one: a machine that came to nothing was replaced by another.
+    let event = |name: &str| events.iter().rfind(|event| event["event"] == name);
     let ready = event("node-ready").ok_or_else(|| format!("no node was ready: {status}"))?;
     let pid = event("machine-started").and_then(|event| event["pid"].as_u64());
-    let ran = container(state);
+    let ran = container(state, pid);
     if let Some(pid) = pid {
         Command::new("kill").arg(pid.to_string()).status()?;
     }
@@ -131,17 +132,22 @@ fn one(state: &Path) -> Result<Measured> {
 }
 
 /// Runs a container in the machine that was kept.
-fn container(state: &Path) -> Result<String> {
-    let record = fs::read_dir(state.join("machines"))?
-        .next()
-        .ok_or("no machine was kept")??
-        .path();
-    let record: Value = serde_json::from_str(&fs::read_to_string(&record)?)?;
+fn container(state: &Path, pid: Option<u64>) -> Result<String> {
+    let mut records = Vec::new();
+    for entry in fs::read_dir(state.join("machines"))? {
+        let record: Value = serde_json::from_str(&fs::read_to_string(entry?.path())?)?;
+        records.push(record);
+    }
+    let record = records
+        .iter()
+        .find(|record| record["machine"]["pid"].as_u64() == pid)
+        .ok_or("the machine was not kept")?;
     let ssh = record["ssh_command"].as_str().ok_or("no ssh command")?;
     let script = state.join("container.sh");
     fs::write(&script, CONTAINER)?;
     let output = Command::new("sh")
         .args(["-c", &format!("{ssh} sh -s < {}", script.display())])
+        .stderr(Stdio::inherit())
         .output()?;
     fs::remove_file(&script)?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -1,7 +1,7 @@
 //! Snapshots: a ready node saved once, and started from again and again in seconds.
 //!
 //! Owns: what a snapshot fits (its key, pure), whether it is whole and fresh, how a machine is saved without being
-//! ended, and how a copy becomes a machine of its own. A snapshot is a folder in the cache: `memory`, the frozen
+//! ended, and how a copy becomes a machine of its own. A snapshot is a folder in the cache: `memory`, the packed
 //! `disk.qcow2` on top of the node image, and the logs of the boot.
 //! Must not: know what makes a node ready, or when to save one.
 
@@ -21,7 +21,7 @@ use super::{args, watch};
 
 /// The machine's memory and devices, in the snapshot's folder.
 pub(super) const MEMORY: &str = "memory";
-/// The machine's disk, which nobody writes any more, in the snapshot's folder.
+/// The machine's disk at that moment, packed, on top of the node image; in the snapshot's folder.
 pub(super) const DISK: &str = "disk.qcow2";
 /// Where [`set_aside`] puts things, in the attempt's folder.
 pub const FAILED: &str = "failed-restore";

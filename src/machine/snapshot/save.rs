@@ -18,7 +18,7 @@ use crate::{
         qmp::{Qmp, QmpError},
     },
     model::StopKind,
-    process::quote,
+    process::{call, quote},
 };
 
 /// What the guest does before: nothing that can be read again needs to be in the snapshot.
@@ -46,7 +46,25 @@ impl QemuMachine {
         let saved = self.write(folder).await;
         // Whatever became of the snapshot, the machine goes on.
         self.qmp.cont().await.map_err(stuck)?;
-        saved.map(|()| stood.elapsed())
+        let stood = stood.elapsed();
+        saved?;
+        self.pack_disk(&folder.join(DISK)).await?;
+        Ok(stood)
+    }
+
+    /// The frozen disk, packed: most of it is images that are there twice, as they came and unpacked.
+    async fn pack_disk(&self, to: &Utf8Path) -> Result<(), MachineError> {
+        let (backing, format) = &self.backing;
+        let backing = Utf8PathBuf::try_from(fs::canonicalize(backing)?);
+        let backing = backing.map_err(std::io::Error::other)?;
+        call("qemu-img")
+            .args(["convert", "-q", "-c", "-W", "-O", "qcow2"])
+            .args(["-o", "compression_type=zstd", "-F", format, "-B"])
+            .args([backing.as_str(), self.overlay().as_str(), to.as_str()])
+            .limit(self.limits.save)
+            .run()
+            .await?;
+        Ok(())
     }
 
     async fn write(&self, folder: &Utf8Path) -> Result<(), MachineError> {
@@ -57,11 +75,6 @@ impl QemuMachine {
         let taken = self.qmp.execute_with("blockdev-snapshot-sync", snapshot);
         taken.await.map_err(refused)?;
         memory(&self.qmp, &folder.join(MEMORY), self.limits.save).await?;
-        let disk = folder.join(DISK);
-        // Another name for the same file, where that can be.
-        if fs::hard_link(frozen, &disk).is_err() {
-            fs::tokio::copy(frozen, &disk).await?;
-        }
         let attempt = frozen.parent().unwrap_or(frozen);
         for log in [CONSOLE, Artifact::Journal.file()] {
             fs::copy(attempt.join(log), folder.join(log))?;

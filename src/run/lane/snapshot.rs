@@ -87,7 +87,6 @@ impl Attempt<'_> {
         spec: &MachineSpec,
         folder: &Utf8Path,
     ) -> Result<Box<dyn Machine>, String> {
-        self.enter(Phase::Boot);
         self.wait("a snapshot of this node to be restored");
         snapshot::check(folder, spec).map_err(|error| error.to_string())?;
         let (sender, progress) = mpsc::unbounded_channel();
