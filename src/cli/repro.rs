@@ -60,6 +60,7 @@ pub async fn run(args: ReproArgs, globals: &Globals) -> Result<ExitCode, CliErro
             profile: profile.clone(),
             command: std::env::args().collect(),
             keep: !args.no_keep,
+            confirm: false,
             if_changed: false,
         };
         let Finished::Ran { folder, summary } = run_command::execute(request, globals).await?

@@ -35,6 +35,8 @@ pub struct Context {
     pub turn: Mutex<()>,
     /// Whether machines stay up for a person.
     pub keep: bool,
+    /// Whether failed specs run once more.
+    pub confirm: bool,
     /// What runs guests here, and why; found out once.
     pub probe: OnceCell<Probe>,
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CTRL_C, evaluate,
+    CTRL_C,
+    confirm::{self, ConfirmRecord},
+    evaluate,
     log::EventLog,
     record::{self, RunRecord},
     state::{LaneState, RunState},
@@ -42,9 +44,16 @@ pub enum FinishError {
 pub async fn summarize(run: &EvidenceDir) -> Result<RunSummary, RunDirError> {
     let record: RunRecord = run.read_json(record::FILE)?;
     let state = RunState::load(run.path())?;
+    let confirmed = match run.file(confirm::FILE).exists() {
+        true => run.read_json::<ConfirmRecord>(confirm::FILE)?.specs,
+        false => Vec::new(),
+    };
     let mut cells = Vec::new();
     for lane in &record.lanes {
-        cells.push(cell(run, lane, &state).await);
+        let mut cell = cell(run, lane, &state).await;
+        let of_lane = confirmed.iter().filter(|known| known.lane == lane.id);
+        cell.confirmed = of_lane.cloned().collect();
+        cells.push(cell);
     }
     let exit = match &state.interrupted {
         Some(reason) if reason == CTRL_C => ExitCode::Interrupted,
@@ -75,6 +84,7 @@ async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
         disagreements: Vec::new(),
         specs: Vec::new(),
         expectations: Vec::new(),
+        confirmed: Vec::new(),
         identity: None,
     };
     match lane_state {

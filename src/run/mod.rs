@@ -3,6 +3,7 @@
 //! Owns: events and their fold, the order of work, cancelling, recovery of what a killed run left.
 //! Must not: print, or know how any station does its work.
 
+pub mod confirm;
 mod context;
 mod engine;
 mod evaluate;
@@ -80,6 +81,8 @@ pub struct Request {
     pub command: Vec<String>,
     /// Whether machines stay up for a person.
     pub keep: bool,
+    /// Whether failed specs run once more when all lanes are over.
+    pub confirm: bool,
     /// Whether to do nothing when the last run, finished, had the same profile and the same candidates.
     pub if_changed: bool,
 }

@@ -78,7 +78,7 @@ impl Bench {
         let child = Command::new(env!("CARGO_BIN_EXE_bellwether"))
             .arg("run")
             .arg(self.path.join("planted.toml"))
-            .args(["--sandboxer", sandboxer])
+            .args(["--sandboxer", sandboxer, "--no-confirm"])
             .env("BELLWETHER_STATE", self.state())
             .env("CI", "true")
             .stdout(said("stdout"))

@@ -35,6 +35,8 @@ pub struct World {
     pub machines: Arc<FakeHypervisor>,
     /// Cancels the runs of this world.
     pub cancel: CancellationToken,
+    /// Whether failed specs run again.
+    pub confirm: bool,
     watchers: Arc<Mutex<Vec<Watcher>>>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -100,6 +102,7 @@ impl World {
             sources,
             cache,
             cancel: CancellationToken::new(),
+            confirm: false,
             watchers: Arc::default(),
             _folder: guard,
         }
@@ -147,6 +150,7 @@ impl World {
                 "world".to_owned(),
             ],
             keep: false,
+            confirm: self.confirm,
             if_changed,
         };
         let watchers = self.watchers.clone();
