@@ -61,6 +61,7 @@ pub async fn run(args: ReproArgs, globals: &Globals) -> Result<ExitCode, CliErro
             command: std::env::args().collect(),
             keep: !args.no_keep,
             cold: false,
+            confirm: false,
             if_changed: false,
         };
         let Finished::Ran { folder, summary } = run_command::execute(request, globals).await?

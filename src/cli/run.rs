@@ -37,6 +37,9 @@ pub struct RunArgs {
     /// Do nothing if no source moved since the profile's last run, whose exit code then stands
     #[arg(long)]
     if_changed: bool,
+    /// Run no failed spec once more
+    #[arg(long)]
+    no_confirm: bool,
 }
 
 /// Runs the subcommand.
@@ -49,6 +52,7 @@ pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError>
         command: std::env::args().collect(),
         keep: args.keep,
         cold: args.cold,
+        confirm: !args.no_confirm,
         if_changed: args.if_changed,
     };
     match execute(request, globals).await? {

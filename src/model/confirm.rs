@@ -39,7 +39,9 @@ impl Again {
 pub struct Rerun {
     /// Where.
     pub place: Again,
-    /// The lane's attempt that holds its evidence.
+    /// The lane whose attempt holds its evidence: its own, or the control pairing's.
+    pub lane: LaneId,
+    /// The attempt.
     pub attempt: u32,
     /// How it ended.
     pub outcome: SpecOutcome,

@@ -99,6 +99,24 @@ pub enum EventKind {
         /// How.
         outcome: CellOutcome,
     },
+    /// A lane's failed specs run once more, in an attempt that its outcome does not depend on.
+    ConfirmStarted {
+        /// Which lane.
+        lane: LaneId,
+        /// From 2.
+        attempt: u32,
+        /// Which specs.
+        specs: Vec<SpecName>,
+    },
+    /// That attempt ended.
+    ConfirmFinished {
+        /// Which lane.
+        lane: LaneId,
+        /// From 2.
+        attempt: u32,
+        /// How.
+        outcome: CellOutcome,
+    },
     /// The run ended by itself.
     RunFinished {
         /// The exit code it ends with.

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, CellOutcome, ExpectationUse, Lane, NodeStart, RunId, SpecResult};
+use super::{
+    Candidate, CellOutcome, ConfirmedSpec, ExpectationUse, Lane, NodeStart, RunId, SpecResult,
+};
 
 /// The version of every JSON document that bellwether writes; it grows when a field changes meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -137,6 +139,9 @@ pub struct CellSummary {
     /// What became of the failures that the profile expects here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<ExpectationUse>,
+    /// What its failed specs did when they ran again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirmed: Vec<ConfirmedSpec>,
     /// Who served the lane's pods, proven from outside, in words. Absent where that was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,

@@ -321,6 +321,7 @@ fn failure(
             .get(&cell.lane.id)
             .and_then(|lane| lane.specs.get(&spec.name))
             .cloned(),
+        confirmed: words::confirmed(cell, &spec.name),
         note: said.and(spec.reason.clone()),
         elsewhere: elsewhere.collect(),
         repro: words::repro_command(summary.run, &cell.lane.id, &spec.name),

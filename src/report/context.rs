@@ -386,6 +386,8 @@ pub struct FailureView {
     pub excerpt: Option<Excerpt>,
     /// What else is known, such as why it counts although the profile expects it to fail.
     pub note: Option<String>,
+    /// What it turned out to be when it ran again.
+    pub confirmed: Option<String>,
     /// How the same spec went elsewhere in the run: lane and outcome.
     pub elsewhere: Vec<Fact>,
     /// The command that runs it again.

@@ -371,6 +371,9 @@ fn failure(page: &mut Page, summary: &RunSummary, cell: &CellSummary, spec: &Spe
             page.item(4, "note", reason);
         }
     }
+    if let Some(confirmed) = words::confirmed(cell, &spec.name) {
+        page.item(4, "rerun", &confirmed);
+    }
     page.item(4, "log", &format!("{}suite.log", folder(cell)));
     let again = words::repro_command(summary.run, &cell.lane.id, &spec.name);
     page.item(4, "again", &again);

@@ -3,8 +3,8 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::model::{
-    CellOutcome, CellSummary, Digest, ExitCode, LaneId, Origin, Revision, Role, RunId, RunSummary,
-    SpecName, SpecOutcome, SpecResult,
+    Again, CellOutcome, CellSummary, Confirmation, Digest, ExitCode, LaneId, Origin, Revision,
+    Role, RunId, RunSummary, SpecName, SpecOutcome, SpecResult,
 };
 
 /// How something is to be shown: a sign, and the name of a colour. Never the only carrier of meaning:
@@ -224,6 +224,31 @@ pub fn repro_command(run: RunId, lane: &LaneId, spec: &SpecName) -> String {
         short_run(run),
         spec_handle(spec)
     )
+}
+
+/// What a failed spec turned out to be when it ran again: `flaky: passed on a fresh node (attempt 2)`.
+#[must_use]
+pub fn confirmed(cell: &CellSummary, spec: &SpecName) -> Option<String> {
+    let known = cell.confirmed.iter().find(|known| known.spec == *spec)?;
+    let tries = known.reruns.iter().map(|rerun| {
+        let on = match rerun.place {
+            Again::SameNode => "on its own node",
+            Again::FreshNode => "on a fresh node",
+            Again::LastGood => "with the last good candidate",
+            Again::Control => "on the control pairing",
+        };
+        let attempt = match rerun.lane == cell.lane.id {
+            true => format!(" (attempt {})", rerun.attempt),
+            false => String::new(),
+        };
+        format!("{} {on}{attempt}", rerun.outcome)
+    });
+    let tries: Vec<String> = tries.collect();
+    let name = known.confirmation.name();
+    Some(match &known.confirmation {
+        Confirmation::Unconfirmed { reason } => format!("{name}: {reason}"),
+        _ => format!("{name}: {}", tries.join(", ")),
+    })
 }
 
 /// The specs of a cell that count against it.

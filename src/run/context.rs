@@ -37,6 +37,8 @@ pub struct Context {
     pub keep: bool,
     /// Whether every machine is booted, and none is saved or restored.
     pub cold: bool,
+    /// Whether failed specs run once more.
+    pub confirm: bool,
     /// What runs guests here, and why; found out once.
     pub probe: OnceCell<Probe>,
 }

@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CTRL_C, Finished, Host, PlanOnlyError, Planned, Request, RunError,
+    CTRL_C, Finished, Host, PlanOnlyError, Planned, Request, RunError, confirm,
     context::Context,
     finish,
     graph::{self, End, Node},
@@ -101,6 +101,7 @@ pub async fn run(
         turn: Mutex::new(()),
         keep: request.keep,
         cold: request.cold,
+        confirm: request.confirm,
         probe: OnceCell::new(),
     };
     context.log.add(EventKind::RunStarted {
@@ -211,8 +212,17 @@ impl Engine<'_> {
             .into_iter()
             .map(|step| step_node(&shared, step))
             .collect();
+        let lanes = plan.lanes.clone();
         nodes.extend(plan.lanes.into_iter().map(|lane| lane_node(&shared, lane)));
         graph::run(nodes).await;
+        // A machine that is kept holds the memory that another attempt would need.
+        if shared.context.confirm && !shared.context.keep {
+            let lanes: Vec<_> = lanes
+                .into_iter()
+                .filter_map(|lane| parts(&shared, &lane).map(|parts| (lane, parts)))
+                .collect();
+            confirm::confirm(&shared.context, &lanes).await;
+        }
     }
 
     async fn finish(self) -> Result<Finished, RunError> {

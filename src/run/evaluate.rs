@@ -24,7 +24,7 @@ pub const CELL_FILE: &str = "cell.json";
 /// Why its specs failed, in the attempt's folder.
 pub const CAUSES_FILE: &str = "causes.json";
 
-/// The proof of who served the lane's pods, in the attempt's folder; its `words` say it in one clause.
+/// The proof of who served the lane's pods, in the attempt's folder; its `binary` says with what.
 pub const IDENTITY_FILE: &str = "identity.json";
 
 /// Judges an attempt, writes the judgement beside its evidence, and returns it. Evidence that cannot be read makes
@@ -42,7 +42,10 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
     let folder = run.attempt(&lane.id, attempt);
     let state = RunState::load(run.path())
         .ok()
-        .and_then(|state| state.lanes.into_iter().find(|known| known.lane == lane.id));
+        .and_then(|state| state.lanes.into_iter().find(|known| known.lane == lane.id))
+        .filter(|known| known.attempt == attempt)
+        // One that the lane's outcome does not depend on is known by its own events alone.
+        .or_else(|| LaneState::of_attempt(&folder, lane.id.clone(), attempt).ok());
     let mut cell = CellSummary {
         lane: lane.clone(),
         outcome: CellOutcome::NoTests,
@@ -54,6 +57,7 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         disagreements: Vec::new(),
         specs: Vec::new(),
         expectations: Vec::new(),
+        confirmed: Vec::new(),
         identity: None,
     };
     let Some(state) = state else {
@@ -137,7 +141,17 @@ fn expected(
 /// Who served the pods, where that was established.
 fn identity(folder: &EvidenceDir) -> Option<String> {
     let document: serde_json::Value = folder.read_json(IDENTITY_FILE).ok()?;
-    Some(document.get("words")?.as_str()?.to_owned())
+    let text = |pointer| document.pointer(pointer).and_then(|value| value.as_str());
+    let name = text("/binary/version").or(text("/runtime"));
+    let sha256 = text("/binary/sha256").and_then(|digest| digest.get(..12));
+    let digest = sha256.map(|digest| format!("sha256 {digest}"));
+    let parts = [
+        name.map(str::to_owned),
+        text("/binary/path").map(str::to_owned),
+        digest,
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Writes an attempt's judgement beside its evidence.

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CTRL_C, evaluate,
+    CTRL_C,
+    confirm::{self, ConfirmRecord},
+    evaluate,
     log::EventLog,
     record::{self, RunRecord},
     state::{LaneState, RunState},
@@ -36,16 +38,27 @@ pub enum FinishError {
 }
 
 /// The whole summary of a run directory, failure texts included.
-async fn summarize(run: &EvidenceDir, record: RunRecord, state: &RunState) -> RunSummary {
+async fn summarize(
+    run: &EvidenceDir,
+    record: RunRecord,
+    state: &RunState,
+) -> Result<RunSummary, RunDirError> {
+    let confirmed = match run.file(confirm::FILE).exists() {
+        true => run.read_json::<ConfirmRecord>(confirm::FILE)?.specs,
+        false => Vec::new(),
+    };
     let mut cells = Vec::new();
     for lane in &record.lanes {
-        cells.push(cell(run, lane, state).await);
+        let mut cell = cell(run, lane, state).await;
+        let of_lane = confirmed.iter().filter(|known| known.lane == lane.id);
+        cell.confirmed = of_lane.cloned().collect();
+        cells.push(cell);
     }
     let exit = match &state.interrupted {
         Some(reason) if reason == CTRL_C => ExitCode::Interrupted,
         _ => verdict::exit_code(&cells, &[]),
     };
-    RunSummary {
+    Ok(RunSummary {
         schema: SCHEMA_VERSION,
         run: record.run,
         profile: record.profile.name,
@@ -55,7 +68,7 @@ async fn summarize(run: &EvidenceDir, record: RunRecord, state: &RunState) -> Ru
         environment: record.environment,
         cells,
         exit,
-    }
+    })
 }
 
 async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
@@ -71,6 +84,7 @@ async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
         disagreements: Vec::new(),
         specs: Vec::new(),
         expectations: Vec::new(),
+        confirmed: Vec::new(),
         identity: None,
     };
     match lane_state {
@@ -165,7 +179,7 @@ pub async fn all(
     let record: RunRecord = run.read_json(record::FILE)?;
     let state = RunState::load(run.path())?;
     let gates = record.profile.gates.clone();
-    let mut summary = summarize(run, record, &state).await;
+    let mut summary = summarize(run, record, &state).await?;
     let window = gates.values().map(|gate| gate.window).max().unwrap_or(0);
     let before: Vec<RunSummary> = past(store, &summary.profile, window as usize)
         .into_iter()

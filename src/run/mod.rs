@@ -3,6 +3,7 @@
 //! Owns: events and their fold, the order of work, cancelling, recovery of what a killed run left.
 //! Must not: print, or know how any station does its work.
 
+pub mod confirm;
 mod context;
 mod engine;
 mod evaluate;
@@ -82,6 +83,8 @@ pub struct Request {
     pub keep: bool,
     /// Whether every machine is booted, and none is saved or restored.
     pub cold: bool,
+    /// Whether failed specs run once more when all lanes are over.
+    pub confirm: bool,
     /// Whether to do nothing when the last run, finished, had the same profile and the same candidates.
     pub if_changed: bool,
 }

@@ -99,6 +99,25 @@ impl LaneState {
         }
     }
 
+    /// One attempt by its own events alone.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn of_attempt(
+        folder: &EvidenceDir,
+        lane: LaneId,
+        attempt: u32,
+    ) -> Result<Self, RunDirError> {
+        let events = folder.events()?;
+        let mut state = Self::new(lane);
+        state.attempt = attempt;
+        state.started_at = events.first().map(|event| event.at);
+        for event in &events {
+            state.apply(event.at, &event.kind);
+        }
+        Ok(state)
+    }
+
     /// The phase it is in, and since when.
     #[must_use]
     pub fn phase(&self) -> Option<(Phase, Timestamp)> {

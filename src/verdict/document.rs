@@ -10,8 +10,8 @@ use super::{
     expectations,
 };
 use crate::model::{
-    Cause, CellOutcome, CellSummary, ExitCode, Lane, LaneCounts, LaneId, Role, RunId, RunSummary,
-    SCHEMA_VERSION, SpecName, SpecOutcome,
+    Cause, CellOutcome, CellSummary, Confirmation, ConfirmedSpec, ExitCode, Lane, LaneCounts,
+    LaneId, Rerun, Role, RunId, RunSummary, SCHEMA_VERSION, SpecName, SpecOutcome,
 };
 
 /// A run's verdict.
@@ -75,6 +75,12 @@ pub struct SpecVerdict {
     /// Sandboxers on which the same spec passed in this run, same pairing, node and suite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_on: Vec<String>,
+    /// What the failure turned out to be, where failed specs ran again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+    /// Its further tries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reruns: Vec<Rerun>,
 }
 
 impl Verdict {
@@ -140,6 +146,8 @@ fn lane_verdict(run: &RunSummary, cell: &CellSummary, causes: &LaneCauses) -> La
                 outcome: spec.outcome,
                 cause: cause_of(&causes.specs, &spec.name),
                 passed_on: passed_on(run, cell, &spec.name),
+                confirmation: confirmed(cell, &spec.name).map(|c| c.confirmation.clone()),
+                reruns: confirmed(cell, &spec.name).map_or(Vec::new(), |c| c.reruns.clone()),
             })
             .collect(),
         disagreements: cell.disagreements.clone(),
@@ -149,6 +157,10 @@ fn lane_verdict(run: &RunSummary, cell: &CellSummary, causes: &LaneCauses) -> La
 fn cause_of(causes: &[SpecCause], spec: &SpecName) -> Option<Cause> {
     let found = causes.iter().find(|cause| cause.spec == *spec)?;
     Some(found.cause.clone())
+}
+
+fn confirmed<'c>(cell: &'c CellSummary, spec: &SpecName) -> Option<&'c ConfirmedSpec> {
+    cell.confirmed.iter().find(|known| known.spec == *spec)
 }
 
 fn passed_on(run: &RunSummary, cell: &CellSummary, spec: &SpecName) -> Vec<String> {

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Accelerator, CellSummary, Digest, LaneId, Role, RunSummary, SpecName, SpecOutcome},
+    model::{
+        Accelerator, Again, CellSummary, Digest, LaneId, Role, RunSummary, SpecName, SpecOutcome,
+    },
     profile::Gate,
 };
 
@@ -249,6 +251,20 @@ fn flaky(runs: &[&RunSummary]) -> Option<(f64, u32)> {
                     _ => continue,
                 }
                 any = true;
+            }
+            let again = cell.confirmed.iter().flat_map(|known| {
+                let same = known
+                    .reruns
+                    .iter()
+                    .filter(|rerun| rerun.place <= Again::FreshNode);
+                same.map(|rerun| (&known.spec, rerun.outcome))
+            });
+            for (spec, outcome) in again {
+                let entry = seen
+                    .entry((digest.clone(), &cell.lane.id, spec))
+                    .or_default();
+                entry.0 += u32::from(outcome == SpecOutcome::Passed);
+                entry.1 += u32::from(outcome.is_failure());
             }
         }
         counted += u32::from(any);

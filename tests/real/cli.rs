@@ -72,13 +72,14 @@ impl Bench {
         fs::write(self.path.join("planted.toml"), text).unwrap();
     }
 
-    /// Starts `bellwether run` of the folder's profile on one sandboxer. Cold: no
-    /// other run has this folder's state, so none could use a snapshot.
+    /// Starts `bellwether run` of the folder's profile on one sandboxer: without snapshots, since no other run has this
+    /// folder's state, and without a second try, which would fail for the same reason.
     pub fn start(&self, sandboxer: &str) -> Running {
         let profile = self.path.join("planted.toml");
         self.run(&[
             profile.to_str().unwrap(),
             "--cold",
+            "--no-confirm",
             "--sandboxer",
             sandboxer,
         ])

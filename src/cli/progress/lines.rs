@@ -128,6 +128,26 @@ fn of_run(kind: &EventKind, state: &RunState) -> Option<String> {
                 why(outcome)
             )
         }
+        EventKind::ConfirmStarted {
+            lane,
+            attempt,
+            specs,
+        } => format!(
+            "{}: {} failed specs run again",
+            named(lane, *attempt),
+            specs.len()
+        ),
+        EventKind::ConfirmFinished {
+            lane,
+            attempt,
+            outcome,
+        } => format!(
+            "{}: {} {}{}",
+            named(lane, *attempt),
+            cell_look(outcome).sign,
+            outcome.name(),
+            why(outcome)
+        ),
         EventKind::RunFinished { exit } => {
             format!(
                 "run ended: {}, {}",

@@ -56,11 +56,39 @@ impl From<Stop> for Early {
 /// Runs one attempt and judges it. Never fails: whatever goes wrong is the cell's outcome.
 pub async fn run(context: &Context, planned: &PlannedLane, parts: &LaneParts) -> CellSummary {
     let (lane, attempt) = (&planned.lane, 1);
-    let folder = context.log.folder().attempt(&lane.id, attempt);
     context.log.add(EventKind::LaneStarted {
         lane: lane.id.clone(),
         attempt,
     });
+    let cell = attempt_at(context, planned, parts, attempt, None).await;
+    context.log.add(EventKind::LaneFinished {
+        lane: lane.id.clone(),
+        attempt,
+        outcome: cell.outcome.clone(),
+    });
+    cell
+}
+
+/// One more attempt, with another form of the lane's suite. The lane's own outcome does not depend on it.
+pub async fn again(
+    context: &Context,
+    planned: &PlannedLane,
+    parts: &LaneParts,
+    attempt: u32,
+    suite: &Suite,
+) -> CellSummary {
+    attempt_at(context, planned, parts, attempt, Some(suite)).await
+}
+
+async fn attempt_at(
+    context: &Context,
+    planned: &PlannedLane,
+    parts: &LaneParts,
+    attempt: u32,
+    suite: Option<&Suite>,
+) -> CellSummary {
+    let lane = &planned.lane;
+    let folder = context.log.folder().attempt(&lane.id, attempt);
     let scope = Scope::Attempt {
         lane: lane.id.clone(),
         attempt,
@@ -74,7 +102,7 @@ pub async fn run(context: &Context, planned: &PlannedLane, parts: &LaneParts) ->
         })),
         Ok(_) => {
             let log = context.log.scoped(scope, folder.clone());
-            Attempt::new(context, planned, parts, &folder, &log)
+            Attempt::new(context, planned, parts, suite, &folder, &log)
                 .to_end()
                 .await
         }
@@ -89,11 +117,6 @@ pub async fn run(context: &Context, planned: &PlannedLane, parts: &LaneParts) ->
         cell.outcome = CellOutcome::NotRun { reason };
         evaluate::keep(&folder, &cell);
     }
-    context.log.add(EventKind::LaneFinished {
-        lane: lane.id.clone(),
-        attempt,
-        outcome: cell.outcome.clone(),
-    });
     cell
 }
 
@@ -101,6 +124,7 @@ struct Attempt<'a> {
     context: &'a Context,
     planned: &'a PlannedLane,
     parts: &'a LaneParts,
+    suite: Option<&'a Suite>,
     folder: &'a EvidenceDir,
     log: &'a EventLog,
     phase: Mutex<Phase>,
@@ -111,6 +135,7 @@ impl<'a> Attempt<'a> {
         context: &'a Context,
         planned: &'a PlannedLane,
         parts: &'a LaneParts,
+        suite: Option<&'a Suite>,
         folder: &'a EvidenceDir,
         log: &'a EventLog,
     ) -> Self {
@@ -119,6 +144,7 @@ impl<'a> Attempt<'a> {
             context,
             planned,
             parts,
+            suite,
             folder,
             log,
             phase: Mutex::new(Phase::SuiteStart),
@@ -181,6 +207,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn suite(&self) -> Result<&'a Suite, Stop> {
+        if let Some(suite) = self.suite {
+            return Ok(suite);
+        }
         let name = &self.planned.lane.suite;
         self.part(
             self.context

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     model::{
-        Again, Blame, CellOutcome, CellSummary, Class, Confirmation, Failure, Phase, Rerun, Role,
-        SpecOutcome, SpecResult,
+        Again, Blame, CellOutcome, CellSummary, Class, Confirmation, Failure, LaneId, Phase, Rerun,
+        Role, SpecOutcome, SpecResult,
     },
     verdict::{
         ConfirmLimits, ConfirmPlan, LaneCauses, SpecCause, confirm_plan, confirmation, normalised,
@@ -212,6 +212,7 @@ fn what_further_tries_say() {
             .iter()
             .map(|(place, outcome)| Rerun {
                 place: *place,
+                lane: LaneId("l".to_owned()),
                 attempt: 2,
                 outcome: *outcome,
                 seconds: 1.0,
@@ -279,6 +280,7 @@ proptest! {
             .iter()
             .map(|(place, outcome)| Rerun {
                 place: PLACES[*place],
+                lane: LaneId("l".to_owned()),
                 attempt: 2,
                 outcome: OUTCOMES[*outcome],
                 seconds: 1.0,

@@ -51,6 +51,7 @@ pub(super) fn cell(sandboxer: &str, outcome: CellOutcome) -> CellSummary {
         disagreements: Vec::new(),
         specs: Vec::new(),
         expectations: Vec::new(),
+        confirmed: Vec::new(),
         identity: None,
     }
 }

@@ -37,6 +37,8 @@ pub struct World {
     pub cold: bool,
     /// Cancels the runs of this world.
     pub cancel: CancellationToken,
+    /// Whether failed specs run again.
+    pub confirm: bool,
     watchers: Arc<Mutex<Vec<Watcher>>>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -103,6 +105,7 @@ impl World {
             cache,
             cold: false,
             cancel: CancellationToken::new(),
+            confirm: false,
             watchers: Arc::default(),
             _folder: guard,
         }
@@ -151,6 +154,7 @@ impl World {
             ],
             keep: false,
             cold: self.cold,
+            confirm: self.confirm,
             if_changed,
         };
         let watchers = self.watchers.clone();

@@ -5,8 +5,9 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Kubernetes' branches; each has the behaviour of its name.
-pub const BEHAVIOURS: [&str; 9] = [
+pub const BEHAVIOURS: [&str; 10] = [
     "one-fail",
+    "always-fails",
     "panic",
     "hang",
     "before-suite-failure",
