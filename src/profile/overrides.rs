@@ -7,7 +7,7 @@ use super::{
     go_regex,
     nearest::hint_for,
     problem::{Kind, Problem, Problems},
-    settings::{Profile, SourceKind, SuiteKind},
+    settings::{Profile, SourceKind},
     texts::{Place, Texts},
     validate::is_module_version,
 };
@@ -251,9 +251,8 @@ impl Apply<'_> {
                 .hint("Go's syntax; put it in '…' so that the shell leaves it alone");
         }
         for suite in &mut profile.suites {
-            match &mut suite.kind {
-                SuiteKind::Ginkgo(ginkgo) => ginkgo.focus = vec![focus.to_owned()],
-            }
+            let (selected, _) = suite.kind.selection();
+            *selected = vec![focus.to_owned()];
         }
     }
 }

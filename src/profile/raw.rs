@@ -309,6 +309,8 @@ pub(super) struct RawSuite {
 pub(super) enum RawSuiteKind {
     /// A Ginkgo binary.
     Ginkgo,
+    /// Bellwether's own specs of pods, containers, streams and images, over CRI and checked from outside.
+    CriLifecycle,
 }
 
 /// A bound on a number over a window of runs: `min`, `max` or both.
