@@ -5,6 +5,7 @@
 
 mod builds;
 mod interrupted;
+mod lifecycle;
 mod outcomes;
 mod report;
 mod whole;
