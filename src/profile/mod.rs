@@ -27,9 +27,9 @@ pub use overrides::Overrides;
 pub use problem::{ProfileError, ProfileErrors};
 pub use schema::schema;
 pub use settings::{
-    Build, Expect, Gate, Ginkgo, Image, Node, Pairing, Preset, Profile, Recipe, Runtime,
-    RuntimeKind, Sandboxer, SandboxerBinary, Schedule, Selection, Source, SourceKind, Suite,
-    SuiteKind,
+    Build, CriLifecycle, Expect, Gate, Ginkgo, Image, Node, Pairing, Preset, Profile, Recipe,
+    Runtime, RuntimeKind, Sandboxer, SandboxerBinary, Schedule, Selection, Source, SourceKind,
+    Suite, SuiteKind,
 };
 pub use show::show;
 pub use units::{UnitError, format_duration, format_size, parse_duration, parse_size};

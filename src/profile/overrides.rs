@@ -7,7 +7,7 @@ use super::{
     go_regex,
     nearest::hint_for,
     problem::{Kind, Problem, Problems},
-    settings::{Profile, SourceKind, SuiteKind},
+    settings::{Profile, SourceKind},
     texts::{Place, Texts},
     validate::is_module_version,
 };
@@ -253,9 +253,8 @@ impl Apply<'_> {
         }
         profile.narrowed = true;
         for suite in &mut profile.suites {
-            match &mut suite.kind {
-                SuiteKind::Ginkgo(ginkgo) => ginkgo.focus = vec![focus.to_owned()],
-            }
+            let (selected, _) = suite.kind.selection();
+            *selected = vec![focus.to_owned()];
         }
     }
 }

@@ -312,6 +312,8 @@ pub(super) struct RawSuite {
 pub(super) enum RawSuiteKind {
     /// A Ginkgo binary.
     Ginkgo,
+    /// Bellwether's own specs of pods, containers, streams and images, over CRI and checked from outside.
+    CriLifecycle,
 }
 
 /// A failure that is expected: it does not turn its lane red until it expires.

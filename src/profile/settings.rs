@@ -272,6 +272,27 @@ pub struct Suite {
 pub enum SuiteKind {
     /// A Ginkgo binary.
     Ginkgo(Ginkgo),
+    /// Bellwether's own specs of a runtime's life cycle, over CRI.
+    CriLifecycle(CriLifecycle),
+}
+
+impl SuiteKind {
+    /// The regular expressions of specs to run and of specs to leave out.
+    pub const fn selection(&mut self) -> (&mut Vec<String>, &mut Vec<String>) {
+        match self {
+            Self::Ginkgo(settings) => (&mut settings.focus, &mut settings.skip),
+            Self::CriLifecycle(settings) => (&mut settings.focus, &mut settings.skip),
+        }
+    }
+}
+
+/// Settings of the suite `cri-lifecycle`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CriLifecycle {
+    /// Regular expressions of specs to run; empty means all.
+    pub focus: Vec<String>,
+    /// Regular expressions of specs to leave out.
+    pub skip: Vec<String>,
 }
 
 /// Settings of a Ginkgo suite.

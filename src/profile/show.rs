@@ -11,8 +11,8 @@ use super::{
         RawSuiteKind, Text,
     },
     settings::{
-        Expect, Image, Node, Profile, Sandboxer, SandboxerBinary, Selection, Source, SourceKind,
-        Suite, SuiteKind,
+        Expect, Ginkgo, Image, Node, Profile, Sandboxer, SandboxerBinary, Selection, Source,
+        SourceKind, Suite, SuiteKind,
     },
     units::{format_duration, format_size},
 };
@@ -197,15 +197,29 @@ fn sandboxer(sandboxer: &Sandboxer) -> RawSandboxer {
 }
 
 fn suite(suite: &Suite) -> RawSuite {
-    let SuiteKind::Ginkgo(ginkgo) = &suite.kind;
-    RawSuite {
+    let raw = RawSuite {
         name: text(&suite.name),
-        kind: Some(at(RawSuiteKind::Ginkgo)),
         timeout: text(&format_duration(suite.timeout)),
         role: Some(at(suite.role)),
         nodes: list(&suite.nodes),
         sandboxers: list(&suite.sandboxers),
         pairings: list(&suite.pairings),
+        ..RawSuite::default()
+    };
+    match &suite.kind {
+        SuiteKind::Ginkgo(settings) => ginkgo(raw, settings),
+        SuiteKind::CriLifecycle(settings) => RawSuite {
+            kind: Some(at(RawSuiteKind::CriLifecycle)),
+            focus: list(&settings.focus),
+            skip: list(&settings.skip),
+            ..raw
+        },
+    }
+}
+
+fn ginkgo(raw: RawSuite, ginkgo: &Ginkgo) -> RawSuite {
+    RawSuite {
+        kind: Some(at(RawSuiteKind::Ginkgo)),
         preset: Some(at(ginkgo.preset)),
         focus: list(&ginkgo.focus),
         skip: list(&ginkgo.skip),
@@ -218,6 +232,7 @@ fn suite(suite: &Suite) -> RawSuite {
             gates.map(|(gate, on)| (at(gate.clone()), *on)).collect()
         }),
         arguments: list(&ginkgo.arguments),
+        ..raw
     }
 }
 

@@ -100,7 +100,9 @@ fn specs() -> Vec<(&'static str, Vec<&'static str>)> {
 
 /// What a suite selects, as Ginkgo does.
 fn selected(suite: &Suite) -> Vec<&'static str> {
-    let SuiteKind::Ginkgo(ginkgo) = &suite.kind;
+    let SuiteKind::Ginkgo(ginkgo) = &suite.kind else {
+        panic!("a Ginkgo suite");
+    };
     let patterns = |patterns: &[String]| -> Vec<regex::Regex> {
         patterns
             .iter()
@@ -122,10 +124,14 @@ fn selected(suite: &Suite) -> Vec<&'static str> {
 fn the_quickstart_selects_eight_specs_one_by_each_pattern() {
     let profile = loaded("quickstart");
     insta::assert_snapshot!(selected(&profile.suites[0]).join("\n"));
-    let SuiteKind::Ginkgo(ginkgo) = &profile.suites[0].kind;
+    let SuiteKind::Ginkgo(ginkgo) = &profile.suites[0].kind else {
+        panic!("a Ginkgo suite");
+    };
     for pattern in &ginkgo.focus {
         let mut alone = profile.suites[0].clone();
-        let SuiteKind::Ginkgo(settings) = &mut alone.kind;
+        let SuiteKind::Ginkgo(settings) = &mut alone.kind else {
+            panic!("a Ginkgo suite");
+        };
         settings.focus = vec![pattern.clone()];
         assert_eq!(selected(&alone).len(), 1, "{pattern}");
     }

@@ -18,7 +18,7 @@ use crate::{
         LaneId, Rerun, SCHEMA_VERSION, SpecName, SpecOutcome,
     },
     plan::PlannedLane,
-    profile::{Profile, Selection, Suite, SuiteKind},
+    profile::{Profile, Selection, Suite},
     verdict::{self, ConfirmLimits, FailedSpec, LaneCauses},
 };
 
@@ -149,9 +149,9 @@ async fn again(
 /// The suite with these specs alone, which must end within `limit`.
 fn narrowed(suite: &Suite, specs: &[SpecName], limit: Duration) -> Suite {
     let mut suite = suite.clone();
-    let SuiteKind::Ginkgo(ginkgo) = &mut suite.kind;
     // Anchored at the end: names begin with the suite's own, and some are the beginning of others.
-    ginkgo.focus = specs
+    let (focus, _) = suite.kind.selection();
+    *focus = specs
         .iter()
         .map(|spec| format!("{}$", regex::escape(&spec.0)))
         .collect();

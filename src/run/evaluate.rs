@@ -13,7 +13,7 @@ use crate::{
         Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, ExpectationUse,
         Lane, LaneCounts, Phase, SpecResult, Stop, StopKind, SuitePlan,
     },
-    suite::{ExitClass, SuiteExit},
+    suite::{ExitClass, SuiteExit, ginkgo::StreamLog},
     verdict::{self, LaneCauses},
 };
 
@@ -168,7 +168,15 @@ fn reconcile(
     state: &LaneState,
     stopped: Option<&str>,
 ) -> Result<Reconciled, AttemptError> {
-    let files = AttemptFiles::load(folder.path(), Some(plan))?;
+    let mut files = AttemptFiles::load(folder.path(), Some(plan))?;
+    // A suite that runs on this host has no output but its events.
+    if files.stream.is_none() && !(state.finished.is_empty() && state.running.is_empty()) {
+        files.stream = Some(StreamLog {
+            specs: state.finished.clone(),
+            unfinished: state.running.clone(),
+            ..StreamLog::default()
+        });
+    }
     let never_began = files.stream.is_none() && files.report.is_none() && files.junit.is_none();
     let stopped = stopped.or(never_began.then_some("the suite did not start"));
     let mut reconciled = files.reconcile(Some(plan), exit_of(state), stopped)?;

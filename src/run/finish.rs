@@ -13,6 +13,7 @@ use super::{
     store::Store,
 };
 use crate::{
+    clock,
     evidence::{EvidenceDir, RunDirError},
     machine::{Host, Probe},
     model::{
@@ -193,7 +194,9 @@ pub async fn all(
     if let Some(log) = log
         && !state.is_over()
     {
-        summary.ended_at = Some(log.add(EventKind::RunFinished { exit: summary.exit }));
+        let now = clock::now();
+        log.add_at(now, EventKind::RunFinished { exit: summary.exit });
+        summary.ended_at = Some(now);
     }
     write(run, &summary, gates)?;
     Ok(summary)

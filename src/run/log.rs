@@ -45,17 +45,18 @@ impl EventLog {
         &self.folder
     }
 
-    /// Writes one event and returns its time. A log that cannot be written is said once by tracing: the run goes on, since the
+    /// Writes one event. A log that cannot be written is said once by tracing: the run goes on, since the
     /// files of the attempt are evidence too, and stopping would lose more.
-    pub fn add(&self, kind: EventKind) -> Timestamp {
-        let event = Event {
-            at: clock::now(),
-            kind,
-        };
+    pub fn add(&self, kind: EventKind) {
+        self.add_at(clock::now(), kind);
+    }
+
+    /// As [`EventLog::add`], with its time.
+    pub fn add_at(&self, at: Timestamp, kind: EventKind) {
+        let event = Event { at, kind };
         if let Err(error) = self.folder.append(&event) {
             tracing::error!("cannot write {}: {error}", self.folder.file("events.jsonl"));
         }
         (self.observer)(&self.scope, &event);
-        event.at
     }
 }

@@ -10,6 +10,7 @@ mod evaluate;
 pub mod finish;
 mod follow;
 mod graph;
+mod host_run;
 mod lane;
 mod log;
 mod node;

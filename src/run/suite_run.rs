@@ -1,4 +1,4 @@
-//! The suite on a running machine: start, follow, end.
+//! A suite that runs in the guest: start, follow, end.
 
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use crate::{
     evidence::EvidenceDir,
     machine::{Machine, MachineError},
     model::{EventKind, Phase, SpecOutcome, Stop, StopKind, SuitePhase, SuitePlan},
-    profile::Suite,
-    suite::{self, LiveStream, NodeFacts, StreamEvent, SuiteExit},
+    suite::{self, Kind, LiveStream, NodeFacts, StreamEvent, SuiteExit},
     verdict::{self, Hopeless, Rules},
 };
 
@@ -30,8 +29,8 @@ const JOURNAL: &str = "journal.log";
 
 /// One suite on one machine.
 pub struct SuiteRun<'a> {
-    /// The suite.
-    pub suite: &'a Suite,
+    /// The suite's kind.
+    pub kind: &'a dyn Kind,
     /// Its node.
     pub facts: NodeFacts,
     /// What it will run.
@@ -56,7 +55,7 @@ impl SuiteRun<'_> {
         machine: &dyn Machine,
         mut enter: impl FnMut(Phase),
     ) -> Result<(), Stop> {
-        let kind = suite::kind(&self.suite.kind);
+        let kind = self.kind;
         let stop = |phase, kind, said: String| Stop {
             phase,
             kind,

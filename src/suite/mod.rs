@@ -1,8 +1,10 @@
 //! Suites: what is run on a node, and how its output becomes events while it runs.
 //!
-//! Owns: the command line, the guest scripts, the plan, the live stream and the exit status; one trait
-//! ([`Kind`]), one folder a kind. Must not: talk to a machine, read evidence from files, or judge.
+//! Owns: the command line, the guest scripts, the plan, the live stream and the exit status; one folder a kind. Suites
+//! that run in the guest share one trait ([`Kind`]); [`CriLifecycle`] runs on this host. Must not: read evidence from
+//! files, or judge.
 
+pub mod cri_lifecycle;
 mod event;
 mod exit;
 mod facts;
@@ -19,6 +21,7 @@ use crate::{
     profile::{Preset, SuiteKind},
 };
 
+pub use cri_lifecycle::CriLifecycle;
 pub use event::{LiveStream, Ran, StreamEvent, SuiteFailure};
 pub use exit::{ExitClass, ExitError, SuiteExit};
 pub use facts::{NodeFacts, UNIT, folder, output};
@@ -38,7 +41,15 @@ pub struct PlanRequest<'a> {
     pub limit: Duration,
 }
 
-/// One kind of suite.
+/// Who drives a suite.
+pub enum Driver {
+    /// Scripts start it in the guest, and its output tells how it goes.
+    Guest(Box<dyn Kind>),
+    /// This host, over CRI.
+    Host(CriLifecycle),
+}
+
+/// One kind of suite that runs in the guest.
 pub trait Kind: Send + Sync {
     /// What the suite will run, asked on this host: only for refs that are trusted.
     fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<SuitePlan, PlanError>>;
@@ -69,12 +80,13 @@ pub trait Kind: Send + Sync {
     fn files(&self, facts: &NodeFacts) -> Vec<String>;
 }
 
-/// The kind that a profile asks for.
+/// The driver of the kind that a profile asks for.
 #[must_use]
-pub fn kind(kind: &SuiteKind) -> Box<dyn Kind> {
+pub fn driver(kind: &SuiteKind) -> Driver {
     match kind {
-        SuiteKind::Ginkgo(settings) => match settings.preset {
+        SuiteKind::Ginkgo(settings) => Driver::Guest(match settings.preset {
             Preset::E2eNode => Box::new(ginkgo::E2eNode::new(settings.clone())),
-        },
+        }),
+        SuiteKind::CriLifecycle(settings) => Driver::Host(CriLifecycle::new(settings.clone())),
     }
 }

@@ -6,6 +6,7 @@
 mod builds;
 mod confirm;
 mod interrupted;
+mod lifecycle;
 mod nodes;
 mod outcomes;
 mod report;

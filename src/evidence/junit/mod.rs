@@ -1,6 +1,7 @@
 //! JUnit files, read with tolerance: what a killed suite left is kept as far as it is whole.
 
 mod reader;
+mod writer;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub use reader::{Limits, read, read_with};
+pub use writer::{WriteError, write};
 
 /// The file cannot be read as JUnit, or not as results.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -126,7 +126,9 @@ fn filters_leave_what_they_name() {
         ),
         (1, 2, 1)
     );
-    let SuiteKind::Ginkgo(ginkgo) = &serial.kind;
+    let SuiteKind::Ginkgo(ginkgo) = &serial.kind else {
+        panic!("a Ginkgo suite");
+    };
     assert_eq!(ginkgo.focus, ["Swap"]);
     assert!(
         ginkgo.label_filter.is_some(),

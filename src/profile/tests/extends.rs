@@ -46,7 +46,9 @@ processes = 8
         [("plain", 4, 4), ("big", 4, 8)],
         "the parent's order first"
     );
-    let SuiteKind::Ginkgo(ginkgo) = &profile.suites[0].kind;
+    let SuiteKind::Ginkgo(ginkgo) = &profile.suites[0].kind else {
+        panic!("a Ginkgo suite");
+    };
     assert_eq!((ginkgo.processes, profile.suites.len()), (8, 1));
 }
 

@@ -358,11 +358,14 @@ impl Checker<'_> {
             RuntimeKind::Containerd => (Recipe::Containerd, "containerd", "the runtime"),
         });
         let suites = raw.suite.as_ref().map(|suites| suites.get().as_slice());
-        let preset_at = suites
-            .unwrap_or_default()
-            .iter()
-            .find_map(|suite| suite.get().preset.as_ref())
-            .map(At::span);
+        let preset_at = suites.unwrap_or_default().iter().find_map(|suite| {
+            // The node's images, which every kind of suite needs, come with Kubernetes.
+            let (preset, kind) = (&suite.get().preset, &suite.get().kind);
+            preset
+                .as_ref()
+                .map(At::span)
+                .or(kind.as_ref().map(At::span))
+        });
         let suite_needs = (
             Recipe::KubernetesNode,
             "kubernetes-node",

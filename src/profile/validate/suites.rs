@@ -7,7 +7,7 @@ use crate::profile::{
     label_filter::LabelFilter,
     problem::Kind,
     raw::{At, List, RawProfile, RawSuite, RawSuiteKind, Text},
-    settings::{Ginkgo, Suite, SuiteKind},
+    settings::{CriLifecycle, Ginkgo, Suite, SuiteKind},
     units::parse_go_duration,
 };
 
@@ -79,6 +79,7 @@ impl Checker<'_> {
         let kind = self.required(suite.kind.as_ref(), at.span(), "kind", "kind = \"ginkgo\"");
         let kind = match kind?.get() {
             RawSuiteKind::Ginkgo => SuiteKind::Ginkgo(self.ginkgo(at)?),
+            RawSuiteKind::CriLifecycle => SuiteKind::CriLifecycle(self.cri_lifecycle(at)),
         };
         Some(Suite {
             name: name.get().clone(),
@@ -177,6 +178,37 @@ impl Checker<'_> {
                 .collect(),
             arguments,
         })
+    }
+
+    fn cri_lifecycle(&mut self, at: &At<RawSuite>) -> CriLifecycle {
+        let suite = at.get();
+        let foreign = [
+            ("preset", suite.preset.as_ref().map(At::span)),
+            ("label-filter", suite.label_filter.as_ref().map(At::span)),
+            ("processes", suite.processes.as_ref().map(At::span)),
+            (
+                "kubelet-config",
+                suite.kubelet_config.as_ref().map(At::span),
+            ),
+            (
+                "feature-gates",
+                suite.feature_gates.as_ref().map(|_| at.span()),
+            ),
+            ("arguments", suite.arguments.as_ref().map(At::span)),
+        ];
+        for (key, span) in foreign {
+            if let Some(span) = span {
+                self.value(
+                    span,
+                    format!("`{key}` means nothing to a suite of kind `cri-lifecycle`"),
+                )
+                .hint("take it out; what it runs is chosen by `focus` and `skip`");
+            }
+        }
+        CriLifecycle {
+            focus: self.patterns(suite.focus.as_ref()),
+            skip: self.patterns(suite.skip.as_ref()),
+        }
     }
 
     fn patterns(&mut self, list: Option<&List>) -> Vec<String> {

@@ -10,9 +10,9 @@ use crate::{
     machine::{Machine, MachineError},
     model::{Accelerator, EventKind, EvidenceLine, Phase, Stop, StopKind, SuitePlan},
     profile::Sandboxer,
-    run::{evaluate, node, suite_run::SuiteRun},
-    runtime,
-    suite::{self, NodeFacts, PlanRequest, ginkgo::PlanError},
+    run::{evaluate, host_run::HostRun, node, suite_run::SuiteRun},
+    runtime::{self, cri::Ready},
+    suite::{self, Driver, Kind, NodeFacts, PlanRequest, cri_lifecycle::Node, ginkgo::PlanError},
 };
 
 /// The suite's dry run on the host takes half a second; a host that is busy building takes longer.
@@ -30,40 +30,76 @@ impl Attempt<'_> {
         start: &Start<'_>,
         plan: &SuitePlan,
     ) -> Result<(), Stop> {
-        let suite = self.suite()?;
-        let mut run = SuiteRun {
-            suite,
-            facts: node::facts(machine.root(), sandboxer),
-            plan,
-            folder: self.folder,
-            log: self.log,
-            limit: suite.timeout * scale(start.spec.accelerator),
-            selected: None,
-        };
+        let accelerator = start.spec.accelerator;
         let result = async {
-            if !start.restored {
-                self.enter(Phase::RuntimeReady);
-                self.until_ended(machine, self.ready(machine, start.spec.accelerator))
-                    .await?;
-            }
+            let ready = match &start.ready {
+                Some(ready) => ready.clone(),
+                None => {
+                    self.enter(Phase::RuntimeReady);
+                    self.until_ended(machine, self.ready(machine, accelerator))
+                        .await?
+                }
+            };
             self.node_ready(start);
             self.until_ended(machine, self.save(machine, start)).await?;
             self.enter(Phase::SuiteStart);
-            self.until_ended(machine, run.drive(machine, |phase| self.enter(phase)))
-                .await
+            let limit = self.suite()?.timeout * scale(accelerator);
+            match suite::driver(&self.suite()?.kind) {
+                Driver::Guest(kind) => {
+                    let facts = node::facts(machine.root(), sandboxer);
+                    self.in_guest(machine, kind.as_ref(), facts, plan, limit)
+                        .await
+                }
+                Driver::Host(suite) => {
+                    let run = HostRun {
+                        suite: &suite,
+                        node: Node {
+                            machine,
+                            cri: &ready.cri,
+                            handler: &sandboxer.handler,
+                            scale: scale(accelerator),
+                        },
+                        folder: self.folder,
+                        log: self.log,
+                        limit,
+                    };
+                    self.until_ended(machine, run.drive(|phase| self.enter(phase)))
+                        .await
+                }
+            }
         }
         .await;
-        let differs = run
-            .selected
-            .is_some_and(|selected| selected != plan.selected.len());
-        let result = match result {
-            Ok(()) if differs => self.plan_again(machine, &run.facts).await,
-            result => result,
-        };
         // A machine that still answers may know why.
         self.enter(Phase::Collect);
         let collected = self.collect(machine).await;
         result.and(collected)
+    }
+
+    /// A suite whose scripts run in the guest.
+    async fn in_guest(
+        &self,
+        machine: &dyn Machine,
+        kind: &dyn Kind,
+        facts: NodeFacts,
+        plan: &SuitePlan,
+        limit: Duration,
+    ) -> Result<(), Stop> {
+        let mut run = SuiteRun {
+            kind,
+            facts,
+            plan,
+            folder: self.folder,
+            log: self.log,
+            limit,
+            selected: None,
+        };
+        self.until_ended(machine, run.drive(machine, |phase| self.enter(phase)))
+            .await?;
+        let selected = run.selected;
+        if selected.is_some_and(|selected| selected != plan.selected.len()) {
+            return self.plan_again(machine, kind, &run.facts).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn plan_suite(&self) -> Result<SuitePlan, Stop> {
@@ -75,7 +111,11 @@ impl Attempt<'_> {
             scratch: Utf8Path::from_path(scratch.path()).unwrap_or(Utf8Path::new("/tmp")),
             limit: DRY_RUN,
         };
-        let plan = match suite::kind(&self.suite()?.kind).plan(request).await {
+        let plan = match suite::driver(&self.suite()?.kind) {
+            Driver::Guest(kind) => kind.plan(request).await,
+            Driver::Host(suite) => suite.plan(),
+        };
+        let plan = match plan {
             Ok(plan) => plan,
             // A suite that selects nothing is an outcome of its own.
             Err(PlanError::NothingSelected { total }) => SuitePlan {
@@ -92,9 +132,9 @@ impl Attempt<'_> {
     pub(super) async fn plan_again(
         &self,
         machine: &dyn Machine,
+        kind: &dyn Kind,
         facts: &NodeFacts,
     ) -> Result<(), Stop> {
-        let kind = suite::kind(&self.suite()?.kind);
         let output = machine
             .run(&kind.plan_script(facts), DRY_RUN)
             .await
@@ -115,7 +155,11 @@ impl Attempt<'_> {
     }
 
     /// CRI answers that runtime and network are ready.
-    pub(super) async fn answers(&self, machine: &dyn Machine, limit: Duration) -> Result<(), Stop> {
+    pub(super) async fn answers(
+        &self,
+        machine: &dyn Machine,
+        limit: Duration,
+    ) -> Result<Ready, Stop> {
         self.wait("CRI to answer");
         let socket = machine
             .forward(runtime::CONTAINERD_SOCKET)
@@ -123,8 +167,7 @@ impl Attempt<'_> {
             .map_err(|error| self.machine_failed(error))?;
         runtime::cri::ready(&socket, limit)
             .await
-            .map_err(|error| self.failed(&error))?;
-        Ok(())
+            .map_err(|error| self.failed(&error))
     }
 
     /// CRI answers that runtime and network are ready, and the test images are there.
@@ -132,9 +175,9 @@ impl Attempt<'_> {
         &self,
         machine: &dyn Machine,
         accelerator: Accelerator,
-    ) -> Result<(), Stop> {
+    ) -> Result<Ready, Stop> {
         let limit = READY * scale(accelerator);
-        self.answers(machine, limit).await?;
+        let ready = self.answers(machine, limit).await?;
         self.wait("the import of the test images");
         let output = machine
             .run(&runtime::import_script(machine.root()), limit)
@@ -145,7 +188,7 @@ impl Attempt<'_> {
             .write("import.log", log.as_bytes())
             .map_err(|error| self.failed(&error))?;
         if output.status == Some(0) {
-            return Ok(());
+            return Ok(ready);
         }
         let lines: Vec<&str> = log.lines().collect();
         let decisive = lines

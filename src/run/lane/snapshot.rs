@@ -13,6 +13,7 @@ use crate::{
         snapshot::{self, Origin},
     },
     model::{Digest, EventKind, NodeStart, Phase, Stop},
+    runtime::cri::Ready,
 };
 
 /// How long a restored runtime may take to answer. It ran when it was saved.
@@ -21,8 +22,8 @@ const ANSWERS: Duration = Duration::from_secs(15);
 /// How a machine was started.
 pub(super) struct Start<'a> {
     pub(super) spec: &'a MachineSpec,
-    /// Whether its node is ready already.
-    pub(super) restored: bool,
+    /// A restored node's runtime, which is ready already.
+    pub(super) ready: Option<Ready>,
     /// What was wrong with the snapshot that was there.
     broken: Option<String>,
     /// Under which key its node may be saved.
@@ -41,7 +42,7 @@ impl Attempt<'_> {
     ) -> Result<(Box<dyn Machine>, Start<'a>), Stop> {
         let mut start = Start {
             spec,
-            restored: false,
+            ready: None,
             broken: None,
             save_as: None,
             _held: None,
@@ -51,8 +52,8 @@ impl Attempt<'_> {
             let key = self.key(spec, probe);
             match self.context.cache.hold(&key) {
                 Ok(Some(held)) => match self.restore(spec, &held.entry.folder).await {
-                    Ok(machine) => {
-                        start.restored = true;
+                    Ok((machine, ready)) => {
+                        start.ready = Some(ready);
                         start._held = Some(held);
                         return Ok((machine, start));
                     }
@@ -86,7 +87,7 @@ impl Attempt<'_> {
         &self,
         spec: &MachineSpec,
         folder: &Utf8Path,
-    ) -> Result<Box<dyn Machine>, String> {
+    ) -> Result<(Box<dyn Machine>, Ready), String> {
         self.wait("a snapshot of this node to be restored");
         snapshot::check(folder, spec).map_err(|error| error.to_string())?;
         let (sender, progress) = mpsc::unbounded_channel();
@@ -97,7 +98,7 @@ impl Attempt<'_> {
         let limit = ANSWERS * scale(spec.accelerator);
         let answers = self.answers(machine.as_ref(), limit);
         match self.until_ended(machine.as_ref(), answers).await {
-            Ok(()) => Ok(machine),
+            Ok(ready) => Ok((machine, ready)),
             Err(stop) => {
                 machine.shutdown().await;
                 Err(stop.said)
@@ -120,7 +121,7 @@ impl Attempt<'_> {
     pub(super) fn node_ready(&self, start: &Start<'_>) {
         let seconds = start.began.elapsed().as_secs_f64();
         self.log.add(EventKind::NodeReady {
-            start: if start.restored {
+            start: if start.ready.is_some() {
                 NodeStart::Restored { seconds }
             } else {
                 NodeStart::Booted {

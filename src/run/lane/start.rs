@@ -91,13 +91,11 @@ impl Attempt<'_> {
             match said {
                 Progress::Phase(phase) => self.enter(phase),
                 Progress::Waiting(what) => self.wait(what),
-                Progress::Started(info) => {
-                    self.log.add(EventKind::MachineStarted {
-                        accelerator: info.accelerator,
-                        pid: info.pid,
-                        ssh_port: info.ssh_port,
-                    });
-                }
+                Progress::Started(info) => self.log.add(EventKind::MachineStarted {
+                    accelerator: info.accelerator,
+                    pid: info.pid,
+                    ssh_port: info.ssh_port,
+                }),
             }
         }
     }

@@ -281,7 +281,7 @@ impl FakeMachine {
                 while !root.join("run/containerd/up").exists() {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
-                match cri::serve(&root.join("run/containerd/containerd.sock")) {
+                match cri::serve(&root, &root.join("run/containerd/containerd.sock")) {
                     Ok(server) => Aborted(server).wait().await,
                     Err(error) => panic!("cannot serve CRI below {root}: {error}"),
                 }

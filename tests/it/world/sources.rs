@@ -93,6 +93,17 @@ pub fn make(folder: &Utf8Path) {
         git(&containerd, &["checkout", "-q", "-b", branch, "main"]);
         change(&containerd, file, &text);
     }
+    let starts = fixtures().join("build/mini-containerd/cmd/containerd/main.sh");
+    let starts = std::fs::read_to_string(starts).unwrap();
+    // The test's answers over CRI are as the file says that stands beside the socket.
+    for misbehaviour in ["never-says-oom", "leaks-namespaces", "leaves-state"] {
+        git(&containerd, &["checkout", "-q", "-b", misbehaviour, "main"]);
+        let told = format!(
+            ": > \"$root/run/containerd/{misbehaviour}\"\n: > \"$root/run/containerd/up\"\n"
+        );
+        let text = starts.replace(": > \"$root/run/containerd/up\"\n", &told);
+        change(&containerd, "cmd/containerd/main.sh", &text);
+    }
     git(&containerd, &["checkout", "-q", "main"]);
 }
 
