@@ -16,6 +16,8 @@ fn build(source: &str, recipe: Recipe) -> Build {
         source: source.to_owned(),
         recipe,
         tags: Vec::new(),
+        run: Vec::new(),
+        outputs: BTreeMap::new(),
         timeout: Duration::from_secs(3600),
     }
 }
@@ -24,12 +26,20 @@ fn sandboxer(name: &str) -> Sandboxer {
     Sandboxer {
         name: name.to_owned(),
         handler: name.to_owned(),
+        role: Role::Blocking,
         runtime_type: "io.containerd.runc.v2".to_owned(),
         binary: SandboxerBinary::Package {
             package: name.to_owned(),
             path: format!("/usr/bin/{name}"),
         },
+        with_builds: Vec::new(),
+        with_packages: Vec::new(),
         options: None,
+        config: None,
+        files: BTreeMap::new(),
+        unit: None,
+        socket: None,
+        ready: None,
         requires: Vec::new(),
     }
 }
@@ -253,22 +263,35 @@ fn a_profile_without_kubernetes_is_refused() {
 #[test]
 fn unmet_requirements_are_said_in_words() {
     let requires = |text: &str| vec![text.to_owned()];
-    assert_eq!(unmet(&requires("kvm"), Accelerator::Kvm, 0), None);
+    assert_eq!(unmet(&requires("kvm"), Accelerator::Kvm, false, 0), None);
     assert!(
-        unmet(&requires("kvm"), Accelerator::Tcg, 0)
+        unmet(&requires("kvm"), Accelerator::Tcg, false, 0)
             .unwrap()
             .contains("KVM")
     );
     assert_eq!(
-        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, 8 << 30),
+        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, false, 8 << 30),
         None
     );
     assert_eq!(
-        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, 4 << 30).unwrap(),
+        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, false, 4 << 30).unwrap(),
         "needs memory>=8GiB"
     );
+    let nested = |accelerator, nested| unmet(&requires("nested-kvm"), accelerator, nested, 0);
+    assert_eq!(nested(Accelerator::Kvm, true), None);
     assert!(
-        unmet(&requires("quantum"), Accelerator::Kvm, 0).is_some(),
+        nested(Accelerator::Kvm, false)
+            .unwrap()
+            .contains("start machines")
+    );
+    // A host may allow nesting and still boot no kernel.
+    assert!(
+        nested(Accelerator::Tcg, true)
+            .unwrap()
+            .contains("no kernel boots")
+    );
+    assert!(
+        unmet(&requires("quantum"), Accelerator::Kvm, true, 0).is_some(),
         "unknown is unmet"
     );
 }
