@@ -172,10 +172,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             };
             let node = profile.nodes.iter().find(|node| node.name == lane.node);
             let image = node.map_or_else(String::new, |node| node.image.clone());
+            let runtime_disk = steps.runtime_disk(candidate, sandboxer, &disks.runtime);
             lanes.push(PlannedLane {
                 lane: lane.clone(),
                 image: steps.image(candidate, &image),
-                runtime_disk: steps.runtime_disk(candidate, sandboxer, &disks.runtime),
+                runtime_disk,
                 kubernetes_disk,
                 kubernetes_build,
             });
