@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use serde::Deserialize;
 
 use super::{SourceError, Trouble, error::Subject};
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
 /// The registry's index and the crate with its dependencies may come with it.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// A crate's files in cargo's own folder.
+/// A crate's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fetched {
     pub folder: Utf8PathBuf,
@@ -60,36 +59,26 @@ pub(super) async fn fetch(
     scratch: &Utf8Path,
 ) -> Result<Fetched, SourceError> {
     let locked = lock(subject, name, version, scratch).await?;
-    let call = cargo(scratch).args(["metadata", "--format-version=1", "--locked"]);
+    // `cargo metadata` passes over a dependency without a library, which a program is; `cargo vendor` does not.
+    let call = cargo(scratch).args([
+        "vendor",
+        "--quiet",
+        "--locked",
+        "--versioned-dirs",
+        "vendor",
+    ]);
     let output = call.output().await.map_err(|e| subject.process(&e))?;
     if output.status != Some(0) {
         return Err(refused(subject, &output.stderr));
     }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)
-        .map_err(|e| subject.host(format!("`cargo metadata` wrote unreadable JSON: {e}")))?;
-    let manifest = metadata
-        .packages
-        .into_iter()
-        .find(|package| package.name == name && package.version == locked.version)
-        .map(|package| package.manifest_path);
-    let folder = manifest.as_deref().and_then(Utf8Path::parent);
-    let folder = folder.ok_or_else(|| subject.host("`cargo metadata` does not name the crate"))?;
+    let folder = scratch.join(format!("vendor/{name}-{}", locked.version));
+    if !folder.is_dir() {
+        return Err(subject.host("`cargo vendor` left the crate out"));
+    }
     Ok(Fetched {
-        folder: folder.to_owned(),
+        folder,
         checksum: locked.checksum,
     })
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Described>,
-}
-
-#[derive(Deserialize)]
-struct Described {
-    name: String,
-    version: String,
-    manifest_path: Utf8PathBuf,
 }
 
 #[derive(Debug, PartialEq, Eq)]
