@@ -268,7 +268,7 @@ const fn blame(recipe: Recipe) -> Blame {
     match recipe {
         Recipe::KubernetesNode => Blame::Kubernetes,
         Recipe::Containerd => Blame::Runtime,
-        Recipe::Runc => Blame::Sandboxer,
+        Recipe::Runc | Recipe::Commands => Blame::Sandboxer,
         Recipe::CniPlugins => Blame::NodeImage,
     }
 }

@@ -52,12 +52,7 @@ pub async fn run(
     log: &Utf8Path,
     scratch: &Utf8Path,
 ) -> Result<Built, BuildError> {
-    let digest = digest(
-        request.build.recipe,
-        &request.revision,
-        &request.toolchain,
-        &request.build.tags,
-    );
+    let digest = digest(&request.build, &request.revision, &request.toolchain);
     let what = format!("build.{} {}", request.name, request.revision.version);
     let make = |out: Utf8PathBuf| async move {
         refuse_untrusted(&request, cache).await?;
@@ -116,10 +111,10 @@ async fn build(
         checkout: &checkout,
         revision: &request.revision,
         toolchain: &request.toolchain,
-        tags: &request.build.tags,
+        build: &request.build,
         work: &work,
     };
-    let plan = recipe::work(request.build.recipe, &inputs);
+    let plan = recipe::work(&inputs);
     for (path, text) in &plan.files {
         fs::write(path, text)?;
     }

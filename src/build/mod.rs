@@ -17,22 +17,18 @@ mod toolchain;
 
 use crate::{
     model::{Digest, DigestBuilder, Revision},
-    profile::Recipe,
+    profile::{Build, Recipe},
 };
 
 pub use diagnosis::{LogLine, first_error};
 pub use error::BuildError;
 pub use make::{BuildRequest, Built, run};
-pub use toolchain::{Toolchain, toolchain};
+pub use toolchain::{Toolchain, rust, toolchain};
 
 /// The digest of all that a build's outputs depend on: equal digests give equal outputs.
 #[must_use]
-pub fn digest(
-    recipe: Recipe,
-    revision: &Revision,
-    toolchain: &Toolchain,
-    tags: &[String],
-) -> Digest {
+pub fn digest(build: &Build, revision: &Revision, toolchain: &Toolchain) -> Digest {
+    let recipe = build.recipe;
     let mut digest = DigestBuilder::new("build")
         .field("recipe", format!("{recipe:?}"))
         .field("recipe-version", recipe::version(recipe).to_string())
@@ -47,8 +43,17 @@ pub fn digest(
     if recipe == Recipe::KubernetesNode {
         digest = digest.field("images", images::VERSION.to_string());
     }
-    for tag in tags {
+    if recipe == Recipe::Commands {
+        digest = digest.field("rust", toolchain.rust.as_deref().unwrap_or_default());
+    }
+    for tag in &build.tags {
         digest = digest.field("tag", tag);
+    }
+    for command in &build.run {
+        digest = digest.field("run", command);
+    }
+    for (to, from) in &build.outputs {
+        digest = digest.field("output", to).field("from", from);
     }
     digest.finish()
 }

@@ -1,3 +1,5 @@
+use std::{collections::BTreeMap, time::Duration};
+
 use super::*;
 use crate::model::Origin;
 
@@ -20,14 +22,22 @@ fn toolchain(go: &str, cc: Option<&str>) -> Toolchain {
         go: go.to_owned(),
         selector: "local".to_owned(),
         cc: cc.map(str::to_owned),
+        rust: None,
     }
 }
 
 #[test]
 fn the_digest_moves_with_what_the_outputs_depend_on_and_with_nothing_else() {
     let of = |recipe, revision: Revision, toolchain: Toolchain, tags: &[&str]| {
-        let tags: Vec<_> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        digest(recipe, &revision, &toolchain, &tags)
+        let build = Build {
+            source: "kubernetes".to_owned(),
+            recipe,
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            run: Vec::new(),
+            outputs: BTreeMap::new(),
+            timeout: Duration::from_secs(60),
+        };
+        digest(&build, &revision, &toolchain)
     };
     let go = toolchain("go1.26.8", Some("gcc 12"));
     let base = of(Recipe::KubernetesNode, revision("a", "v1"), go.clone(), &[]);

@@ -16,6 +16,9 @@ pub struct Toolchain {
     pub selector: String,
     /// The C compiler's version line, where there is one.
     pub cc: Option<String>,
+    /// The Rust compiler's version line, where there is one and a build may use it.
+    #[serde(default)]
+    pub rust: Option<String>,
 }
 
 /// Finds the compilers for a tree that asks for `go_wanted` (`1.26.5`); fetches that Go if the installed one
@@ -33,7 +36,18 @@ pub async fn toolchain(go_wanted: Option<&str>) -> Result<Toolchain, BuildError>
     };
     let cc = process::call("gcc").arg("--version").run().await.ok();
     let cc = cc.and_then(|output| output.text().lines().next().map(str::to_owned));
-    Ok(Toolchain { go, selector, cc })
+    Ok(Toolchain {
+        go,
+        selector,
+        cc,
+        rust: None,
+    })
+}
+
+/// The Rust compiler's version line, where there is one.
+pub async fn rust() -> Option<String> {
+    let output = process::call("rustc").arg("--version").run().await.ok()?;
+    output.text().lines().next().map(str::to_owned)
 }
 
 async fn go_version(selector: &str) -> Result<String, BuildError> {

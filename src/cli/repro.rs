@@ -134,7 +134,8 @@ fn pinned(record: &RunRecord, lane: &LaneId, spec: &SpecName) -> Profile {
             (SourceKind::Git { reference, .. }, Origin::Git { commit, .. }) => {
                 reference.clone_from(commit);
             }
-            (SourceKind::GoModule { version, .. }, Origin::GoModule { version: ran, .. }) => {
+            (SourceKind::GoModule { version, .. }, Origin::GoModule { version: ran, .. })
+            | (SourceKind::Crate { version, .. }, Origin::Crate { version: ran, .. }) => {
                 version.clone_from(ran);
             }
             // A folder is what it is now; `moved` says so when that is something else.

@@ -23,6 +23,9 @@ pub struct Probe {
     pub reason: String,
     /// QEMU's version.
     pub qemu: String,
+    /// Whether this host's KVM lets its machines start machines.
+    #[serde(default)]
+    pub nested: bool,
 }
 
 /// The probe could not be made.
@@ -96,6 +99,7 @@ pub async fn probe(cache: &Utf8Path, kernel: &Utf8Path) -> Result<Probe, ProbeEr
         accelerator: Accelerator::Tcg,
         reason,
         qemu: qemu.clone(),
+        nested: false,
     };
     // Not cached: a person may mend this at any moment.
     if let Some(reason) = closed() {
@@ -125,6 +129,7 @@ pub async fn probe(cache: &Utf8Path, kernel: &Utf8Path) -> Result<Probe, ProbeEr
             accelerator: Accelerator::Kvm,
             reason: format!("a kernel booted under KVM in {:.1} s", taken.as_secs_f64()),
             qemu,
+            nested: nested(),
         },
         Err(words) => emulated(format!("KVM opened, but {words}")),
     };
@@ -135,6 +140,14 @@ pub async fn probe(cache: &Utf8Path, kernel: &Utf8Path) -> Result<Probe, ProbeEr
         serde_json::to_vec_pretty(&cached).map_err(io::Error::from)?,
     )?;
     Ok(cached.probe)
+}
+
+/// Whether the loaded KVM module passes virtualisation on to its guests.
+fn nested() -> bool {
+    ["kvm_intel", "kvm_amd"].iter().any(|module| {
+        let set = fs::read_to_string(format!("/sys/module/{module}/parameters/nested"));
+        set.is_ok_and(|set| matches!(set.trim(), "Y" | "1"))
+    })
 }
 
 /// Why `/dev/kvm` cannot be opened; absent when it can.

@@ -52,6 +52,7 @@ impl Hypervisor for Qemu {
                     accelerator: Accelerator::Tcg,
                     reason: "the node image has no kernel of its own to probe KVM with".to_owned(),
                     qemu: kvm::qemu_version().await?,
+                    nested: false,
                 }),
             }
         }

@@ -26,6 +26,15 @@ pub enum Origin {
         /// The `h1:` sum of the module zip.
         sum: String,
     },
+    /// A version of a published Rust crate.
+    Crate {
+        /// The crate's name.
+        name: String,
+        /// The version.
+        version: String,
+        /// The SHA-256 that the registry's index has for it.
+        checksum: String,
+    },
     /// A local folder.
     Path {
         /// The folder, absolute.
@@ -52,12 +61,13 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// What a build of this revision depends on: the commit, the module's sum, or the tree's digest.
+    /// What a build of this revision depends on: the commit, the module's or crate's sum, or the tree's digest.
     #[must_use]
     pub fn identity(&self) -> &str {
         match &self.origin {
             Origin::Git { commit, .. } => commit,
             Origin::GoModule { sum, .. } => sum,
+            Origin::Crate { checksum, .. } => checksum,
             Origin::Path { digest, .. } => digest,
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Accelerator, Candidate, Digest, DigestBuilder, Lane, LaneId, StepId},
-    profile::{Build, Profile, Recipe, SandboxerBinary},
+    profile::{Build, Profile, Recipe, Sandboxer, parse_size},
 };
 
 /// Two things that the profile asks for do not fit each other.
@@ -75,7 +75,7 @@ pub enum Work {
         /// The pairing whose resolution is taken.
         pairing: String,
     },
-    /// Make the read-only disk that carries a runtime and its sandboxers.
+    /// Make the read-only disk that carries a runtime and the sandboxer under test.
     RuntimeDisk {
         /// The builds on it.
         builds: Vec<StepId>,
@@ -162,6 +162,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             .ok_or_else(|| PlanError::NoCandidate(pairing.name.clone()))?;
         let disks = steps.disks(candidate);
         for lane in all_lanes.iter().filter(|lane| lane.pairing == pairing.name) {
+            let sandboxer = profile.sandboxers.iter().find(|s| s.name == lane.sandboxer);
             let (Some(kubernetes_build), Some(kubernetes_disk)) =
                 (disks.kubernetes_build.clone(), disks.kubernetes.clone())
             else {
@@ -171,10 +172,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             };
             let node = profile.nodes.iter().find(|node| node.name == lane.node);
             let image = node.map_or_else(String::new, |node| node.image.clone());
+            let runtime_disk = steps.runtime_disk(candidate, sandboxer, &disks.runtime);
             lanes.push(PlannedLane {
                 lane: lane.clone(),
                 image: steps.image(candidate, &image),
-                runtime_disk: disks.runtime.clone(),
+                runtime_disk,
                 kubernetes_disk,
                 kubernetes_build,
             });
@@ -216,7 +218,8 @@ pub fn lanes_of(profile: &Profile) -> Vec<Lane> {
                         sandboxer: sandboxer.name.clone(),
                         handler: sandboxer.handler.clone(),
                         suite: suite.name.clone(),
-                        role: suite.role,
+                        // Informing wins: a lane decides only if both its suite and its sandboxer do.
+                        role: suite.role.max(sandboxer.role),
                     });
                 }
             }
@@ -226,7 +229,8 @@ pub fn lanes_of(profile: &Profile) -> Vec<Lane> {
 }
 
 struct Disks {
-    runtime: StepId,
+    /// The builds that every lane's runtime disk carries.
+    runtime: Vec<StepId>,
     kubernetes: Option<StepId>,
     kubernetes_build: Option<StepId>,
 }
@@ -265,13 +269,16 @@ impl Steps<'_> {
     fn disks(&mut self, candidate: &Candidate) -> Disks {
         let (mut runtime, mut kubernetes) = (Vec::new(), Vec::new());
         for (name, build) in &self.inputs.profile.builds {
-            if !self.is_needed(name) {
+            let mut users = self.inputs.profile.sandboxers.iter();
+            if users.any(|user| user.builds().any(|of| of == name)) {
                 continue;
             }
             let step = self.build(candidate, name, build);
             match build.recipe {
                 Recipe::KubernetesNode => kubernetes.push(step),
-                Recipe::Containerd | Recipe::CniPlugins | Recipe::Runc => runtime.push(step),
+                Recipe::Containerd | Recipe::CniPlugins | Recipe::Runc | Recipe::Commands => {
+                    runtime.push(step);
+                }
             }
         }
         let pairing = &candidate.pairing;
@@ -287,15 +294,6 @@ impl Steps<'_> {
                 work,
             )
         });
-        let work = Work::RuntimeDisk {
-            builds: runtime.clone(),
-        };
-        let runtime = self.disk(
-            format!("disk.runtime.{pairing}"),
-            "runtime, CNI and sandboxers",
-            runtime,
-            work,
-        );
         Disks {
             runtime,
             kubernetes,
@@ -303,23 +301,33 @@ impl Steps<'_> {
         }
     }
 
-    /// Whether a build is for every lane, or for a sandboxer that has one.
-    fn is_needed(&self, build: &str) -> bool {
+    /// The runtime disk of a sandboxer's lanes. Each sandboxer's builds are on a disk of its own, so that one that does
+    /// not build stops only its own lanes. Those that need no build share one.
+    fn runtime_disk(
+        &mut self,
+        candidate: &Candidate,
+        sandboxer: Option<&Sandboxer>,
+        base: &[StepId],
+    ) -> StepId {
         let profile = self.inputs.profile;
-        let mut users = profile
-            .sandboxers
-            .iter()
-            .filter(|sandboxer| {
-                matches!(&sandboxer.binary, SandboxerBinary::Build { build: of, .. } if of == build)
-            })
-            .peekable();
-        users.peek().is_none()
-            || users.any(|user| {
-                profile
-                    .suites
-                    .iter()
-                    .any(|suite| suite.sandboxers.contains(&user.name))
-            })
+        let mut builds = base.to_vec();
+        for name in sandboxer.into_iter().flat_map(Sandboxer::builds) {
+            if let Some(build) = profile.builds.get(name) {
+                let step = self.build(candidate, name, build);
+                if !builds.contains(&step) {
+                    builds.push(step);
+                }
+            }
+        }
+        let pairing = &candidate.pairing;
+        let id = match sandboxer.filter(|_| builds.len() > base.len()) {
+            Some(sandboxer) => format!("disk.runtime.{}.{pairing}", sandboxer.name),
+            None => format!("disk.runtime.{pairing}"),
+        };
+        let work = Work::RuntimeDisk {
+            builds: builds.clone(),
+        };
+        self.disk(id, "runtime, CNI and sandboxers", builds, work)
     }
 
     fn build(&mut self, candidate: &Candidate, name: &str, build: &Build) -> StepId {
@@ -401,21 +409,30 @@ impl Plan {
 
 /// The first of a sandboxer's requirements that a machine does not meet, in words.
 #[must_use]
-pub fn unmet(requires: &[String], accelerator: Accelerator, memory: u64) -> Option<String> {
+pub fn unmet(
+    requires: &[String],
+    accelerator: Accelerator,
+    nested: bool,
+    memory: u64,
+) -> Option<String> {
+    let kvm = accelerator == Accelerator::Kvm;
     requires.iter().find_map(|requirement| {
         let met = match requirement.split_once(">=") {
-            Some(("memory", least)) => {
-                let least: u64 = least
-                    .trim_end_matches("GiB")
-                    .trim()
-                    .parse()
-                    .unwrap_or(u64::MAX);
-                memory >> 30 >= least
-            }
-            _ => requirement == "kvm" && accelerator == Accelerator::Kvm,
+            Some(("memory", least)) => parse_size(least).is_ok_and(|least| memory >= least),
+            _ => match requirement.as_str() {
+                "kvm" => kvm,
+                "nested-kvm" => kvm && nested,
+                _ => false,
+            },
         };
         (!met).then(|| match requirement.as_str() {
-            "kvm" => "needs KVM, and no kernel boots under KVM on this host".to_owned(),
+            "kvm" | "nested-kvm" if !kvm => {
+                format!("needs {requirement}, and no kernel boots under KVM on this host")
+            }
+            "nested-kvm" => {
+                "needs nested-kvm, and this host's KVM does not let machines start machines"
+                    .to_owned()
+            }
             _ => format!("needs {requirement}"),
         })
     })

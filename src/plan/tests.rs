@@ -16,6 +16,8 @@ fn build(source: &str, recipe: Recipe) -> Build {
         source: source.to_owned(),
         recipe,
         tags: Vec::new(),
+        run: Vec::new(),
+        outputs: BTreeMap::new(),
         timeout: Duration::from_secs(3600),
     }
 }
@@ -24,12 +26,20 @@ fn sandboxer(name: &str) -> Sandboxer {
     Sandboxer {
         name: name.to_owned(),
         handler: name.to_owned(),
+        role: Role::Blocking,
         runtime_type: "io.containerd.runc.v2".to_owned(),
         binary: SandboxerBinary::Package {
             package: name.to_owned(),
             path: format!("/usr/bin/{name}"),
         },
+        with_builds: Vec::new(),
+        with_packages: Vec::new(),
         options: None,
+        config: None,
+        files: BTreeMap::new(),
+        unit: None,
+        socket: None,
+        ready: None,
         requires: Vec::new(),
     }
 }
@@ -235,6 +245,125 @@ fn a_moved_source_changes_the_digest_of_its_disk_only() {
     assert_eq!(moved, ["build.kubernetes.main", "disk.kubernetes.main"]);
 }
 
+/// Gives a sandboxer a build of its own.
+fn built(profile: &mut Profile, name: &str) {
+    let mut own = build(name, Recipe::Commands);
+    own.run = vec!["make".to_owned()];
+    profile.builds.insert(name.to_owned(), own);
+    let mut sandboxer = sandboxer(name);
+    sandboxer.binary = SandboxerBinary::Build {
+        build: name.to_owned(),
+        binary: name.to_owned(),
+    };
+    profile.sandboxers.push(sandboxer);
+    profile.suites[0].sandboxers.push(name.to_owned());
+}
+
+#[test]
+fn a_sandboxer_s_build_is_needed_by_its_own_lanes_only() {
+    let mut profile = profile();
+    profile.pairings.truncate(1);
+    profile.suites[0].pairings.truncate(1);
+    built(&mut profile, "youki");
+    let mut candidate = candidate("main", "v1");
+    let mut revision = candidate.revisions["cni"].clone();
+    revision.origin = Origin::Crate {
+        name: "youki".to_owned(),
+        version: "0.7.0".to_owned(),
+        checksum: "ab".to_owned(),
+    };
+    candidate.revisions.insert("youki".to_owned(), revision);
+    let plan = plan_of(&profile, &[candidate.clone()]).unwrap();
+    let disks: Vec<_> = plan
+        .lanes
+        .iter()
+        .map(|lane| (lane.lane.sandboxer.as_str(), lane.runtime_disk.as_str()))
+        .collect();
+    assert_eq!(
+        disks,
+        [
+            ("runc", "disk.runtime.main"),
+            ("crun", "disk.runtime.main"),
+            ("youki", "disk.runtime.youki.main"),
+        ]
+    );
+    let needs = |id: &str| &plan.step(&StepId(id.to_owned())).unwrap().needs;
+    let youki = StepId("build.youki.main".to_owned());
+    assert!(needs("disk.runtime.youki.main").contains(&youki));
+    assert!(!needs("disk.runtime.main").contains(&youki));
+    // A run that leaves it out does not build it.
+    profile.suites[0].sandboxers.pop();
+    let without = plan_of(&profile, &[candidate]).unwrap();
+    assert_eq!(without.step(&youki), None);
+}
+
+#[test]
+fn a_lane_decides_only_if_suite_and_sandboxer_do() {
+    let mut profile = profile();
+    profile.sandboxers[1].role = Role::Informing;
+    let roles = |profile: &Profile| -> Vec<Role> {
+        let lanes = lanes_of(profile).into_iter().take(2);
+        lanes.map(|lane| lane.role).collect()
+    };
+    assert_eq!(roles(&profile), [Role::Blocking, Role::Informing]);
+    profile.suites[0].role = Role::Informing;
+    assert_eq!(roles(&profile), [Role::Informing, Role::Informing]);
+}
+
+#[test]
+fn every_shipped_profile_plans_each_of_its_lanes() {
+    for (name, _) in crate::profile::shipped() {
+        let profile = crate::profile::load(&name, &crate::profile::Overrides::default()).unwrap();
+        let candidates: Vec<Candidate> = profile
+            .pairings
+            .iter()
+            .map(|pairing| {
+                let mut one = candidate(&pairing.name, "v1");
+                let revision = one.revisions["cni"].clone();
+                for source in profile.sources.keys() {
+                    let mut revision = revision.clone();
+                    revision.source = source.clone();
+                    revision.origin = Origin::Path {
+                        path: format!("/{source}"),
+                        digest: source.clone(),
+                    };
+                    one.revisions.insert(source.clone(), revision);
+                }
+                one
+            })
+            .collect();
+        let plan = plan(&Inputs {
+            profile: &profile,
+            candidates: &candidates,
+            build_digest: &|build, candidate| {
+                DigestBuilder::new("build")
+                    .field("source", candidate.revisions[&build.source].identity())
+                    .field("build", format!("{build:?}"))
+                    .finish()
+            },
+            cached: &|_| false,
+        })
+        .unwrap();
+        assert_eq!(plan.lanes.len(), lanes_of(&profile).len(), "{name}");
+        for planned in &plan.lanes {
+            let disk = plan.step(&planned.runtime_disk).unwrap();
+            let sandboxer = profile
+                .sandboxers
+                .iter()
+                .find(|sandboxer| sandboxer.name == planned.lane.sandboxer)
+                .unwrap();
+            for build in sandboxer.builds() {
+                let on_disk = |step: &StepId| step.as_str().starts_with(&format!("build.{build}."));
+                assert!(
+                    disk.needs.iter().any(on_disk),
+                    "{name}: {build} on {}",
+                    disk.id
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_profile_without_kubernetes_is_refused() {
     let mut profile = profile();
@@ -255,22 +384,35 @@ fn a_profile_without_kubernetes_is_refused() {
 #[test]
 fn unmet_requirements_are_said_in_words() {
     let requires = |text: &str| vec![text.to_owned()];
-    assert_eq!(unmet(&requires("kvm"), Accelerator::Kvm, 0), None);
+    assert_eq!(unmet(&requires("kvm"), Accelerator::Kvm, false, 0), None);
     assert!(
-        unmet(&requires("kvm"), Accelerator::Tcg, 0)
+        unmet(&requires("kvm"), Accelerator::Tcg, false, 0)
             .unwrap()
             .contains("KVM")
     );
     assert_eq!(
-        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, 8 << 30),
+        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, false, 8 << 30),
         None
     );
     assert_eq!(
-        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, 4 << 30).unwrap(),
+        unmet(&requires("memory>=8GiB"), Accelerator::Tcg, false, 4 << 30).unwrap(),
         "needs memory>=8GiB"
     );
+    let nested = |accelerator, nested| unmet(&requires("nested-kvm"), accelerator, nested, 0);
+    assert_eq!(nested(Accelerator::Kvm, true), None);
     assert!(
-        unmet(&requires("quantum"), Accelerator::Kvm, 0).is_some(),
+        nested(Accelerator::Kvm, false)
+            .unwrap()
+            .contains("start machines")
+    );
+    // A host may allow nesting and still boot no kernel.
+    assert!(
+        nested(Accelerator::Tcg, true)
+            .unwrap()
+            .contains("no kernel boots")
+    );
+    assert!(
+        unmet(&requires("quantum"), Accelerator::Kvm, true, 0).is_some(),
         "unknown is unmet"
     );
 }

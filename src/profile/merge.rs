@@ -24,7 +24,7 @@ const OWN: [&str; 3] = ["name", "description", "extends"];
 /// Tables in which one key says what kind of thing it is. A profile that names another kind than the one it extends
 /// means a new thing: nothing of the old one stays.
 const KINDS: [(&str, &[&str]); 3] = [
-    ("source", &["git", "go-module", "path"]),
+    ("source", &["git", "go-module", "crate", "path"]),
     ("image", &["debian", "file", "coreos-stream"]),
     ("sandboxer", &["package", "build"]),
 ];

@@ -28,8 +28,8 @@ pub use problem::{ProfileError, ProfileErrors};
 pub use schema::schema;
 pub use settings::{
     Build, CriLifecycle, Expect, Gate, Ginkgo, Image, Node, Pairing, Preset, Profile, Recipe,
-    Runtime, RuntimeKind, Sandboxer, SandboxerBinary, Schedule, Selection, Source, SourceKind,
-    Suite, SuiteKind,
+    Runtime, RuntimeKind, Sandboxer, SandboxerBinary, Schedule, Selection, Shape, Source,
+    SourceKind, Suite, SuiteKind,
 };
 pub use show::show;
 pub use units::{UnitError, format_duration, format_size, parse_duration, parse_size};

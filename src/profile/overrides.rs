@@ -9,8 +9,10 @@ use super::{
     problem::{Kind, Problem, Problems},
     settings::{Profile, SourceKind},
     texts::{Place, Texts},
-    validate::is_module_version,
+    validate::Published,
 };
+
+const VERSIONS_ONLY: &str = "only git sources track branches and pull requests: give `latest`, a version, or a git URL with `@REF`";
 
 /// Changes to a profile for one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,13 +126,23 @@ impl Apply<'_> {
                 return;
             }
             (Wanted::Revision(wanted), SourceKind::GoModule { version, .. }) => {
-                if is_module_version(wanted) {
+                if Published::GoModule.is_version(wanted) {
                     *version = wanted.to_owned();
                     return;
                 }
                 (
                     format!("`{wanted}` is not a version, and `{name}` is a Go module"),
-                    "only git sources track branches and pull requests: give `latest`, a version, or a git URL with `@REF`",
+                    VERSIONS_ONLY,
+                )
+            }
+            (Wanted::Revision(wanted), SourceKind::Crate { version, .. }) => {
+                if Published::Crate.is_version(wanted) {
+                    *version = wanted.to_owned();
+                    return;
+                }
+                (
+                    format!("`{wanted}` is not a version, and `{name}` is a crate"),
+                    VERSIONS_ONLY,
                 )
             }
             (Wanted::Revision(wanted), SourceKind::Path { .. }) => (

@@ -92,7 +92,7 @@ pub(super) struct RawProfile {
     pub(super) schedule: Option<At<RawSchedule>>,
 }
 
-/// A source: exactly one of `git`, `go-module`, `path`.
+/// A source: exactly one of `git`, `go-module`, `crate`, `path`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Source")]
@@ -104,7 +104,11 @@ pub(super) struct RawSource {
     pub(super) reference: Option<Text>,
     /// The path of a published Go module, such as `k8s.io/kubernetes`.
     pub(super) go_module: Option<Text>,
-    /// With `go-module`: `latest` or a version such as `v1.36.3`. Default: `latest`.
+    /// The name of a published Rust crate, such as `youki`.
+    #[serde(rename = "crate")]
+    pub(super) krate: Option<Text>,
+    /// With `go-module` or `crate`: `latest` or a version such as `v1.36.3` of a module, `0.7.0` of a crate. Default:
+    /// `latest`.
     pub(super) version: Option<Text>,
     /// A local folder, relative to this file.
     pub(super) path: Option<Text>,
@@ -174,8 +178,14 @@ pub(super) struct RawBuild {
     pub(super) source: Option<Text>,
     /// The recipe. Required, unless inherited.
     pub(super) recipe: Option<At<Recipe>>,
-    /// Go build tags beside the recipe's own. Default: none.
+    /// Go build tags beside the recipe's own; not with recipe `commands`. Default: none.
     pub(super) tags: Option<List>,
+    /// With recipe `commands`, required: shell commands, run in this order in the source's tree (of a Go module: in an
+    /// empty module that requires it). `VERSION` and `COMMIT` are set.
+    pub(super) run: Option<List>,
+    /// With recipe `commands`, required: the files that the commands make. Keys are paths below
+    /// `/opt/bellwether/runtime` in the guest, of which `bin` is on containerd's PATH; values are paths in the tree.
+    pub(super) outputs: Option<BTreeMap<Text, Text>>,
     /// How long it may take, such as `90m`. Default: `60m`.
     pub(super) timeout: Option<Text>,
 }
@@ -248,6 +258,8 @@ pub(super) struct RawSandboxer {
     pub(super) name: Option<Text>,
     /// Its CRI runtime handler. Default: its name.
     pub(super) handler: Option<Text>,
+    /// `informing` makes each of its lanes informing, whatever the suite says. Default: `blocking`.
+    pub(super) role: Option<At<Role>>,
     /// containerd's runtime type. Default: `io.containerd.runc.v2` for `runc` and `crun`; required for others.
     pub(super) runtime_type: Option<Text>,
     /// The package of the node image that holds its binary; needs `path`. Default: that of `runc` and `crun`.
@@ -257,12 +269,32 @@ pub(super) struct RawSandboxer {
     /// The build that makes its binary, instead of `package`. Default: for `runc`, the one with recipe `runc`, if there
     /// is one.
     pub(super) build: Option<Text>,
-    /// With `build`: the binary's file name. Default: the sandboxer's name; `runc` if the build's recipe is `runc`.
+    /// With `build`: the file name of the binary that serves its pods. Default: the sandboxer's name; `runc` if the
+    /// build's recipe is `runc`.
     pub(super) binary: Option<Text>,
+    /// Builds whose outputs it needs beside its binary. Default: none.
+    pub(super) with_builds: Option<List>,
+    /// Packages of the node image that it needs beside its binary. Default: none.
+    pub(super) with_packages: Option<List>,
     /// Shim options beside the generated ones. Default: none.
     #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub(super) options: Option<At<toml::Table>>,
-    /// What a node must have, else its lanes are not run: `kvm`, `memory>=8GiB`. Default: nothing.
+    /// A file in the runtime's own format, merged over the generated configuration of its nodes, before the runtime's
+    /// own `config`. Default: none.
+    pub(super) config: Option<Text>,
+    /// Files of its nodes: the path in the guest, and the file with its text. One that starts with `#!` is executable.
+    /// Default: none.
+    pub(super) files: Option<BTreeMap<Text, Text>>,
+    /// The file of a systemd unit that its nodes start; the file's name is the unit's. Default: none.
+    pub(super) unit: Option<Text>,
+    /// Its socket in the guest, if it is a sandbox controller; containerd gets it as a proxy plugin named after the
+    /// handler. Default: it is none.
+    pub(super) socket: Option<Text>,
+    /// A shell command that succeeds in the guest when it is ready; the suite waits for it. Default: with `socket`,
+    /// that somebody answers there; else nothing.
+    pub(super) ready: Option<Text>,
+    /// What a node must have, else its lanes are not run: `kvm`, `nested-kvm` (it starts machines itself),
+    /// `memory>=8GiB`. Default: nothing.
     pub(super) requires: Option<List>,
 }
 

@@ -49,17 +49,16 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The packages that its sandboxers need in every node image, in the profile's order.
+    /// The packages that its sandboxers need in every node image, in the profile's order, each once.
     #[must_use]
     pub fn sandboxer_packages(&self) -> Vec<String> {
-        let packages = self
-            .sandboxers
-            .iter()
-            .filter_map(|sandboxer| match &sandboxer.binary {
-                SandboxerBinary::Package { package, .. } => Some(package.clone()),
-                SandboxerBinary::Build { .. } => None,
-            });
-        packages.collect()
+        let mut packages: Vec<String> = Vec::new();
+        for package in self.sandboxers.iter().flat_map(Sandboxer::packages) {
+            if !packages.iter().any(|known| known == package) {
+                packages.push(package.to_owned());
+            }
+        }
+        packages
     }
 }
 
@@ -72,7 +71,7 @@ pub struct Source {
     pub stable: Option<String>,
 }
 
-/// The three kinds of source.
+/// The kinds of source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SourceKind {
@@ -87,6 +86,13 @@ pub enum SourceKind {
     GoModule {
         /// Its path, such as `k8s.io/kubernetes`.
         module: String,
+        /// `latest` or an exact version.
+        version: String,
+    },
+    /// A published Rust crate.
+    Crate {
+        /// Its name, such as `youki`.
+        name: String,
         /// `latest` or an exact version.
         version: String,
     },
@@ -125,6 +131,11 @@ pub struct Build {
     pub recipe: Recipe,
     /// Go build tags beside the recipe's own.
     pub tags: Vec<String>,
+    /// With recipe `commands`: the shell commands, run in the source's tree.
+    pub run: Vec<String>,
+    /// With recipe `commands`: where a file is in the runtime's folder of the guest, such as `bin/runsc`, and where the
+    /// commands leave it in the tree.
+    pub outputs: BTreeMap<String, String>,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -143,6 +154,8 @@ pub enum Recipe {
     CniPlugins,
     /// runc.
     Runc,
+    /// The profile's own commands.
+    Commands,
 }
 
 /// The runtime under test.
@@ -217,14 +230,82 @@ pub struct Sandboxer {
     pub name: String,
     /// Its CRI runtime handler; the name unless the profile says otherwise.
     pub handler: String,
+    /// Whether its lanes can decide.
+    pub role: Role,
     /// containerd's runtime type, such as `io.containerd.runc.v2`.
     pub runtime_type: String,
-    /// Where its binary is.
+    /// Where the binary is that serves its pods.
     pub binary: SandboxerBinary,
+    /// Builds whose outputs it needs beside that binary.
+    pub with_builds: Vec<String>,
+    /// Packages of the node image that it needs beside that binary.
+    pub with_packages: Vec<String>,
     /// Shim options beside the generated ones, as TOML text.
     pub options: Option<String>,
-    /// What a node must have: `kvm`, `memory>=8GiB`; unmet means not-run.
+    /// A configuration fragment merged over the generated one on its nodes (a key of [`Profile::files`]).
+    pub config: Option<Utf8PathBuf>,
+    /// Files that its nodes have: the path in the guest, and the key of [`Profile::files`].
+    pub files: BTreeMap<String, Utf8PathBuf>,
+    /// A systemd unit that its nodes start (a key of [`Profile::files`]); the file's name is the unit's.
+    pub unit: Option<Utf8PathBuf>,
+    /// A sandbox controller's socket in the guest.
+    pub socket: Option<String>,
+    /// A shell command that succeeds in the guest when it is ready.
+    pub ready: Option<String>,
+    /// What a node must have: `kvm`, `nested-kvm`, `memory>=8GiB`; unmet means not-run.
     pub requires: Vec<String>,
+}
+
+impl Sandboxer {
+    /// How the runtime reaches it.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        if self.socket.is_some() {
+            Shape::Controller
+        } else if self.runtime_type.starts_with("io.containerd.runc.") {
+            Shape::OciRuntime
+        } else {
+            Shape::Shim
+        }
+    }
+
+    /// The builds it needs, the one with its binary first.
+    pub fn builds(&self) -> impl Iterator<Item = &str> {
+        let own = match &self.binary {
+            SandboxerBinary::Build { build, .. } => Some(build.as_str()),
+            SandboxerBinary::Package { .. } => None,
+        };
+        own.into_iter()
+            .chain(self.with_builds.iter().map(String::as_str))
+    }
+
+    /// The packages it needs in the node image, the one with its binary first.
+    pub fn packages(&self) -> impl Iterator<Item = &str> {
+        let own = match &self.binary {
+            SandboxerBinary::Package { package, .. } => Some(package.as_str()),
+            SandboxerBinary::Build { .. } => None,
+        };
+        own.into_iter()
+            .chain(self.with_packages.iter().map(String::as_str))
+    }
+
+    /// Its unit's name.
+    #[must_use]
+    pub fn unit_name(&self) -> Option<&str> {
+        self.unit.as_ref()?.file_name()
+    }
+}
+
+/// The three ways in which a runtime reaches a sandboxer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// containerd's runc shim calls its binary: runc, crun, youki.
+    OciRuntime,
+    /// It has a shim of its own: gVisor, Kata.
+    Shim,
+    /// A resident service is asked for sandboxes over its socket, containerd's sandbox controller: Kuasar.
+    Controller,
 }
 
 /// Where a sandboxer's binary comes from.

@@ -39,8 +39,21 @@ fn list(values: &[String]) -> Option<List> {
     (!values.is_empty()).then(|| at(values))
 }
 
+fn file(value: Option<&Utf8PathBuf>) -> Option<Text> {
+    value.and_then(|path| text(path.as_str()))
+}
+
 fn paths(values: &[Utf8PathBuf]) -> Option<List> {
     list(&values.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// A table of texts, left out when empty.
+fn texts<V: ToString>(values: &BTreeMap<String, V>) -> Option<BTreeMap<Text, Text>> {
+    let texts: BTreeMap<Text, Text> = values
+        .iter()
+        .map(|(key, value)| (at(key.clone()), at(value.to_string())))
+        .collect();
+    (!texts.is_empty()).then_some(texts)
 }
 
 fn by_name<V, R>(
@@ -82,15 +95,13 @@ fn raw(profile: &Profile) -> RawProfile {
             source: text(&build.source),
             recipe: Some(at(build.recipe)),
             tags: list(&build.tags),
+            run: list(&build.run),
+            outputs: texts(&build.outputs),
             timeout: text(&format_duration(build.timeout)),
         }),
         runtime: Some(at(RawRuntime {
             kind: Some(at(profile.runtime.kind)),
-            config: profile
-                .runtime
-                .config
-                .as_ref()
-                .and_then(|path| text(path.as_str())),
+            config: file(profile.runtime.config.as_ref()),
         })),
         image: by_name(&profile.images, image),
         node: in_order(&profile.nodes, node),
@@ -125,6 +136,12 @@ fn source(source: &Source) -> RawSource {
         },
         SourceKind::GoModule { module, version } => RawSource {
             go_module: text(module),
+            version: text(version),
+            stable,
+            ..RawSource::default()
+        },
+        SourceKind::Crate { name, version } => RawSource {
+            krate: text(name),
             version: text(version),
             stable,
             ..RawSource::default()
@@ -182,16 +199,24 @@ fn sandboxer(sandboxer: &Sandboxer) -> RawSandboxer {
     RawSandboxer {
         name: text(&sandboxer.name),
         handler: text(&sandboxer.handler),
+        role: Some(at(sandboxer.role)),
         runtime_type: text(&sandboxer.runtime_type),
         package,
         path,
         build,
         binary,
+        with_builds: list(&sandboxer.with_builds),
+        with_packages: list(&sandboxer.with_packages),
         options: sandboxer
             .options
             .as_ref()
             .and_then(|options| toml::from_str(options).ok())
             .map(at),
+        config: file(sandboxer.config.as_ref()),
+        files: texts(&sandboxer.files),
+        unit: file(sandboxer.unit.as_ref()),
+        socket: sandboxer.socket.as_deref().and_then(text),
+        ready: sandboxer.ready.as_deref().and_then(text),
         requires: list(&sandboxer.requires),
     }
 }

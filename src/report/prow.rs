@@ -114,6 +114,7 @@ fn repo(revision: &Revision) -> String {
             path.strip_prefix("github.com/").unwrap_or(path).to_owned()
         }
         Origin::GoModule { module, .. } => module.clone(),
+        Origin::Crate { name, .. } => name.clone(),
         Origin::Path { path, .. } => path.clone(),
     }
 }
@@ -124,7 +125,7 @@ fn at(revision: &Revision) -> String {
         Origin::Git {
             reference, commit, ..
         } => format!("{reference}:{commit}"),
-        Origin::GoModule { version, .. } => version.clone(),
+        Origin::GoModule { version, .. } | Origin::Crate { version, .. } => version.clone(),
         Origin::Path { digest, .. } => digest.clone(),
     }
 }
@@ -132,7 +133,7 @@ fn at(revision: &Revision) -> String {
 fn commit(revision: &Revision) -> String {
     match &revision.origin {
         Origin::Git { commit, .. } => commit.clone(),
-        Origin::GoModule { version, .. } => version.clone(),
+        Origin::GoModule { version, .. } | Origin::Crate { version, .. } => version.clone(),
         Origin::Path { digest, .. } => digest.clone(),
     }
 }

@@ -266,6 +266,7 @@ pub fn origin_words(revision: &Revision) -> String {
             format!("git {reference} at {}", commit.get(..12).unwrap_or(commit))
         }
         Origin::GoModule { module, .. } => format!("Go module {module}"),
+        Origin::Crate { name, .. } => format!("crate {name}"),
         Origin::Path { path, .. } => format!("folder {path}"),
     }
 }

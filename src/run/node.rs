@@ -6,8 +6,8 @@ use fs_err as fs;
 use crate::{
     ignition::NodeConfig,
     process::{ProcessError, call},
-    profile::{Node, Profile, Sandboxer, SandboxerBinary},
-    runtime::{self, RuntimeSpec},
+    profile::{Node, Profile, Sandboxer},
+    runtime,
     suite::NodeFacts,
 };
 
@@ -74,12 +74,16 @@ pub fn config(
     pause: &str,
     public_key: &str,
 ) -> Result<NodeConfig, runtime::ConfigError> {
-    let config = runtime::config(&runtime_spec(profile, sandboxer, pause))?;
+    let config = runtime::config(&runtime::spec(profile, sandboxer, pause))?;
+    let mut files = runtime::guest_files(&config);
+    files.extend(runtime::sandboxer_files(profile, sandboxer));
+    let mut units = runtime::guest_units();
+    units.extend(runtime::sandboxer_units(profile, sandboxer));
     Ok(NodeConfig {
         hostname: NAME.to_owned(),
         ssh_public_key: public_key.to_owned(),
-        files: runtime::guest_files(&config),
-        units: runtime::guest_units(),
+        files,
+        units,
         fragments: node
             .ignition
             .iter()
@@ -99,25 +103,5 @@ pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
         node_name: NAME.to_owned(),
         kubernetes_dir: runtime::KUBERNETES_DIR.to_owned(),
         bin_dirs: vec![format!("{}/bin", runtime::RUNTIME_DIR)],
-    }
-}
-
-fn runtime_spec(profile: &Profile, sandboxer: &Sandboxer, pause: &str) -> RuntimeSpec {
-    RuntimeSpec {
-        handler: sandboxer.handler.clone(),
-        runtime_type: sandboxer.runtime_type.clone(),
-        binary: match &sandboxer.binary {
-            SandboxerBinary::Package { path, .. } => Some(path.clone()),
-            SandboxerBinary::Build { binary, .. } => {
-                Some(format!("{}/bin/{binary}", runtime::RUNTIME_DIR))
-            }
-        },
-        options: sandboxer.options.clone(),
-        pause_image: pause.to_owned(),
-        fragment: profile
-            .runtime
-            .config
-            .as_ref()
-            .and_then(|path| profile.files.get(path).cloned()),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         Blame, Candidate, Cause, Class, Confidence, Digest, EvidenceLine, NodeImageRevision, Phase,
         Revision, SandboxerRevision,
     },
-    profile::{Build, Pairing, Profile, Sandboxer, SandboxerBinary},
+    profile::{Build, Pairing, Profile, Recipe, Sandboxer, SandboxerBinary},
     source,
 };
 
@@ -40,7 +40,7 @@ pub async fn resolve(
                 .keys()
                 .map(|name| image(profile, name, cache))
         ),
-        toolchain(),
+        toolchain(profile),
         try_join_all(
             profile
                 .pairings
@@ -88,7 +88,7 @@ pub fn build_digest(build: &Build, candidate: &Candidate) -> Digest {
     let toolchain = toolchain_of(candidate);
     candidate.revisions.get(&build.source).map_or_else(
         || Digest::of(build.source.as_bytes()),
-        |revision| build::digest(build.recipe, revision, &toolchain, &build.tags),
+        |revision| build::digest(build, revision, &toolchain),
     )
 }
 
@@ -99,18 +99,25 @@ pub fn toolchain_of(candidate: &Candidate) -> Toolchain {
         go: candidate.toolchains.get("go").cloned().unwrap_or_default(),
         selector: "local".to_owned(),
         cc: candidate.toolchains.get("cc").cloned(),
+        rust: candidate.toolchains.get("rust").cloned(),
     }
 }
 
-async fn toolchain() -> Result<BTreeMap<String, String>, Box<Cause>> {
+async fn toolchain(profile: &Profile) -> Result<BTreeMap<String, String>, Box<Cause>> {
     let found = build::toolchain(None).await.map_err(|error| {
         let mut cause = error.cause(Utf8Path::new(""));
         cause.phase = Phase::Resolve;
         Box::new(cause)
     })?;
+    let mut commands = profile.builds.values();
+    let rust = match commands.any(|build| build.recipe == Recipe::Commands) {
+        true => build::rust().await,
+        false => None,
+    };
     Ok([("go".to_owned(), found.go)]
         .into_iter()
         .chain(found.cc.map(|cc| ("cc".to_owned(), cc)))
+        .chain(rust.map(|rust| ("rust".to_owned(), rust)))
         .collect())
 }
 

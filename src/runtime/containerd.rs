@@ -3,22 +3,27 @@
 use toml::{Table, Value};
 
 use super::{CONTAINERD_SOCKET, RUNTIME_DIR};
+use crate::profile::Shape;
 
 /// What containerd is set up for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeSpec {
     /// The CRI runtime handler under test; pods that name no handler get it.
     pub handler: String,
+    /// How containerd reaches what serves it.
+    pub shape: Shape,
     /// Its runtime type, such as `io.containerd.runc.v2`.
     pub runtime_type: String,
-    /// Its binary in the guest, where the runtime type takes one.
-    pub binary: Option<String>,
+    /// Its binary in the guest.
+    pub binary: String,
+    /// A sandbox controller's socket in the guest.
+    pub socket: Option<String>,
     /// Its options beside the generated ones, as TOML text.
     pub options: Option<String>,
     /// The pause image's full tag.
     pub pause_image: String,
-    /// The user's fragment, merged over all of it, as TOML text.
-    pub fragment: Option<String>,
+    /// Fragments merged over all of it in this order, as TOML texts with the words for each.
+    pub fragments: Vec<(&'static str, String)>,
 }
 
 /// A text of the profile's is no TOML.
@@ -33,18 +38,15 @@ pub struct ConfigError {
 
 const RUNTIME: &str = "io.containerd.cri.v1.runtime";
 const IMAGES: &str = "io.containerd.cri.v1.images";
-/// The only family of shims that takes `BinaryName` and `SystemdCgroup`.
-const RUNC_SHIM: &str = "io.containerd.runc.";
+/// The node suite asks for this name in its RuntimeClass specs; it must be served by what is under test.
+const TEST_HANDLER: &str = "test-handler";
 
 /// containerd's `config.toml`.
 ///
 /// # Errors
-/// When the handler's options or the user's fragment are no TOML.
+/// When the handler's options or a fragment are no TOML.
 pub fn config(spec: &RuntimeSpec) -> Result<String, ConfigError> {
-    let handler = handler(spec)?;
-    // The node suite asks for this name in its RuntimeClass specs; it must be served by what is under test.
-    let mut runtimes = Table::from_iter([("test-handler".to_owned(), handler.clone())]);
-    runtimes.insert(spec.handler.clone(), handler);
+    let runtimes = Table::from_iter([(spec.handler.clone(), handler(spec)?)]);
     let mut table = table([
         ("version", Value::from(3)),
         ("root", Value::from("/var/lib/containerd")),
@@ -85,24 +87,50 @@ pub fn config(spec: &RuntimeSpec) -> Result<String, ConfigError> {
             ]),
         ),
     ]);
-    if let Some(text) = &spec.fragment {
-        merge(&mut table, parse("user's fragment", text)?);
+    if let Some(socket) = &spec.socket {
+        let plugin = nested([
+            ("type", Value::from("sandbox")),
+            ("address", Value::from(socket.as_str())),
+        ]);
+        let plugins = Table::from_iter([(spec.handler.clone(), plugin)]);
+        table.insert("proxy_plugins".into(), Value::Table(plugins));
     }
+    for (what, text) in &spec.fragments {
+        merge(&mut table, parse(what, text)?);
+    }
+    add_test_handler(&mut table, &spec.handler);
     Ok(table.to_string())
+}
+
+/// The handler again under the suite's name, with all that the fragments say of it.
+fn add_test_handler(table: &mut Table, handler: &str) {
+    let runtimes = table
+        .get_mut("plugins")
+        .and_then(|plugins| plugins.get_mut(RUNTIME))
+        .and_then(|runtime| runtime.get_mut("containerd"))
+        .and_then(|containerd| containerd.get_mut("runtimes"))
+        .and_then(Value::as_table_mut);
+    if let Some(runtimes) = runtimes
+        && let Some(served) = runtimes.get(handler).cloned()
+    {
+        runtimes.entry(TEST_HANDLER).or_insert(served);
+    }
 }
 
 fn handler(spec: &RuntimeSpec) -> Result<Value, ConfigError> {
     let mut options = Table::new();
-    if spec.runtime_type.starts_with(RUNC_SHIM) {
+    // Other shims have options of their own.
+    if spec.shape == Shape::OciRuntime {
         options.insert("SystemdCgroup".into(), Value::from(true));
-        if let Some(binary) = &spec.binary {
-            options.insert("BinaryName".into(), Value::from(binary.as_str()));
-        }
+        options.insert("BinaryName".into(), Value::from(spec.binary.as_str()));
     }
     if let Some(text) = &spec.options {
         merge(&mut options, parse("handler's options", text)?);
     }
     let mut entry = table([("runtime_type", Value::from(spec.runtime_type.as_str()))]);
+    if spec.shape == Shape::Controller {
+        entry.insert("sandboxer".into(), Value::from(spec.handler.as_str()));
+    }
     if !options.is_empty() {
         entry.insert("options".into(), Value::Table(options));
     }
@@ -148,11 +176,13 @@ mod tests {
     fn runc() -> RuntimeSpec {
         RuntimeSpec {
             handler: "crun".into(),
+            shape: Shape::OciRuntime,
             runtime_type: "io.containerd.runc.v2".into(),
-            binary: Some("/usr/bin/crun".into()),
+            binary: "/usr/bin/crun".into(),
+            socket: None,
             options: None,
             pause_image: "registry.k8s.io/pause:3.10.2".into(),
-            fragment: None,
+            fragments: Vec::new(),
         }
     }
 
@@ -165,9 +195,23 @@ mod tests {
     fn a_shim_of_its_own() {
         let spec = RuntimeSpec {
             handler: "runsc".into(),
+            shape: Shape::Shim,
             runtime_type: "io.containerd.runsc.v1".into(),
-            binary: None,
             options: Some("TypeUrl = \"io.containerd.runsc.v1.options\"".into()),
+            ..runc()
+        };
+        insta::assert_snapshot!(config(&spec).unwrap());
+    }
+
+    #[test]
+    fn a_sandbox_controller_is_a_proxy_plugin_and_its_fragment_holds_for_both_names() {
+        let fragment = "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.kuasar-vmm]\nio_type = 'streaming'\n";
+        let spec = RuntimeSpec {
+            handler: "kuasar-vmm".into(),
+            shape: Shape::Controller,
+            runtime_type: "io.containerd.kuasar-vmm.v1".into(),
+            socket: Some("/run/vmm-sandboxer.sock".into()),
+            fragments: vec![("sandboxer's fragment", fragment.into())],
             ..runc()
         };
         insta::assert_snapshot!(config(&spec).unwrap());
@@ -177,12 +221,12 @@ mod tests {
     fn the_user_s_fragment_wins_key_by_key() {
         let fragment = "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/opt/cni/bin']\n[debug]\nlevel = 'debug'\n";
         let spec = RuntimeSpec {
-            fragment: Some(fragment.into()),
+            fragments: vec![("user's fragment", fragment.into())],
             ..runc()
         };
         insta::assert_snapshot!(config(&spec).unwrap());
         let broken = RuntimeSpec {
-            fragment: Some("[plugins".into()),
+            fragments: vec![("user's fragment", "[plugins".into())],
             ..runc()
         };
         let error = config(&broken).unwrap_err().to_string();
@@ -192,7 +236,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_names_come_back_as_they_went_in(handler in "[a-z][a-z0-9-]{0,12}", binary in "/\\PC{1,20}") {
-            let spec = RuntimeSpec { handler: handler.clone(), binary: Some(binary.clone()), ..runc() };
+            let spec = RuntimeSpec { handler: handler.clone(), binary: binary.clone(), ..runc() };
             let table: Table = config(&spec).unwrap().parse().unwrap();
             let runtime = &table["plugins"][RUNTIME]["containerd"];
             prop_assert_eq!(runtime["default_runtime_name"].as_str(), Some(handler.as_str()));

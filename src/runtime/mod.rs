@@ -6,9 +6,13 @@
 pub mod containerd;
 pub mod cri;
 mod guest;
+mod sandboxer;
 
 pub use containerd::{ConfigError, RuntimeSpec, config};
 pub use guest::{REQUIRED_UNITS, guest_files, guest_units, import_script};
+pub use sandboxer::{
+    guest_binary, ready_script, required_units, sandboxer_files, sandboxer_units, spec,
+};
 
 /// Where the runtime's payload is mounted in the guest: `bin/`, `cni/`.
 pub const RUNTIME_DIR: &str = "/opt/bellwether/runtime";

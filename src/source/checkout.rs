@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::{
-    SourceError, Trouble,
+    SourceError, Trouble, crates,
     error::Subject,
     git::Mirror,
     go_module, path,
@@ -85,6 +85,30 @@ pub async fn checkout(
             }
             wrap(&subject, module, version, &download.folder, From::Proxy, to).await
         }
+        Origin::Crate {
+            name,
+            version,
+            checksum,
+        } => {
+            let fetched = crates::fetch(&subject, name, version, &to.join("fetch")).await?;
+            if fetched.checksum != *checksum {
+                return Err(subject.error(
+                    Trouble::Missing,
+                    format!(
+                        "the registry now has {}, resolved was {checksum}",
+                        fetched.checksum
+                    ),
+                    "a published version must not change: find out which registry is wrong before building",
+                ));
+            }
+            let files = to.join("files");
+            fs::create_dir_all(&files).map_err(|e| subject.host(e))?;
+            path::copy(&subject, &fetched.folder, &files).await?;
+            Ok(Checkout {
+                folder: files,
+                shape: Shape::Tree,
+            })
+        }
         Origin::Path {
             path: folder,
             digest,
@@ -131,6 +155,7 @@ pub async fn go_wanted(
             read_both(&download.folder)
         }
         Origin::Path { path, .. } => read_both(path.as_str().into()),
+        Origin::Crate { .. } => (None, None),
     };
     Ok(marker
         .map(|text| text.trim().trim_start_matches("go").to_owned())
@@ -239,6 +264,7 @@ fn place(origin: &Origin) -> String {
         Origin::GoModule {
             module, version, ..
         } => format!("{module}@{version}"),
+        Origin::Crate { name, version, .. } => format!("crate {name} {version}"),
         Origin::Path { path, .. } => path.clone(),
     }
 }

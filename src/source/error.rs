@@ -105,6 +105,7 @@ impl Subject {
                 let hint = match program.as_str() {
                     "git" => "apt-get install git",
                     "go" => "apt-get install golang-go (1.21 or newer; it fetches the exact version itself)",
+                    "cargo" => "apt-get install cargo, or install Rust by rustup",
                     _ => "install it",
                 };
                 self.error(

@@ -1,11 +1,12 @@
 //! Sources: a profile's source in, one exact [`Revision`](crate::model::Revision) out; later its files.
 //!
-//! Owns: git mirrors, Go module queries, local folders, commit ranges, check-outs for builds, the wrapper module.
-//! Must not: build anything or run code of a source. Bytes are moved by the `git` and `go` processes; git2
-//! only reads a mirror.
+//! Owns: git mirrors, Go module and crate queries, local folders, commit ranges, check-outs for builds, the wrapper module.
+//! Must not: build anything or run code of a source. Bytes are moved by the `git`, `go` and `cargo` processes;
+//! git2 only reads a mirror.
 
 pub mod checkout;
 pub mod commits;
+mod crates;
 mod error;
 mod git;
 mod go_module;

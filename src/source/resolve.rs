@@ -2,7 +2,9 @@
 
 use camino::Utf8Path;
 
-use super::{SourceError, Trouble, error::Subject, git::Mirror, go_module, path, reference::link};
+use super::{
+    SourceError, Trouble, crates, error::Subject, git::Mirror, go_module, path, reference::link,
+};
 use crate::{
     model::{Origin, Revision},
     profile::{Selection, SourceKind},
@@ -53,13 +55,18 @@ pub async fn resolve_with_notes(
         }
         SourceKind::GoModule { module, version } => {
             let wanted = wanted(version, stable, selection, &Subject::new(name, module))?;
-            // The two kinds share the profile's word for the newest release.
-            let wanted = if wanted == "latest-tag" {
-                "latest"
-            } else {
-                wanted
-            };
-            let revision = go_module::resolve(name, module, wanted).await?;
+            let revision = go_module::resolve(name, module, published(wanted)).await?;
+            Ok(Resolved {
+                revision,
+                notes: Vec::new(),
+            })
+        }
+        SourceKind::Crate {
+            name: krate,
+            version,
+        } => {
+            let wanted = wanted(version, stable, selection, &Subject::new(name, krate))?;
+            let revision = crates::resolve(name, krate, published(wanted)).await?;
             Ok(Resolved {
                 revision,
                 notes: Vec::new(),
@@ -83,6 +90,15 @@ pub async fn resolve_with_notes(
                 notes: Vec::new(),
             })
         }
+    }
+}
+
+/// All kinds share the profile's word for the newest release.
+fn published(wanted: &str) -> &str {
+    if wanted == "latest-tag" {
+        "latest"
+    } else {
+        wanted
     }
 }
 

@@ -30,6 +30,8 @@ async fn built(name: &str, recipe: Recipe, module: &str, version: &str) -> Utf8P
             source: name.to_owned(),
             recipe,
             tags: Vec::new(),
+            run: Vec::new(),
+            outputs: std::collections::BTreeMap::new(),
             timeout: Duration::from_secs(2 * 3600),
         },
         revision,

@@ -49,11 +49,13 @@ fn containerd_node(world: &World, config: &str) -> Option<MachineSpec> {
 fn crun_config() -> String {
     runtime::config(&runtime::RuntimeSpec {
         handler: "crun".into(),
+        shape: bellwether::profile::Shape::OciRuntime,
         runtime_type: "io.containerd.runc.v2".into(),
-        binary: Some("/usr/bin/crun".into()),
+        binary: "/usr/bin/crun".into(),
+        socket: None,
         options: None,
         pause_image: "registry.k8s.io/pause:3.10.2".into(),
-        fragment: None,
+        fragments: Vec::new(),
     })
     .unwrap()
 }

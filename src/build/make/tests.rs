@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use crate::{
@@ -65,6 +65,8 @@ impl World {
                 source: "mini".to_owned(),
                 recipe: self.recipe,
                 tags: Vec::new(),
+                run: Vec::new(),
+                outputs: BTreeMap::new(),
                 timeout: Duration::from_secs(60),
             },
             revision: revision.unwrap(),
@@ -72,6 +74,7 @@ impl World {
                 go: "go1.26.8".to_owned(),
                 selector: "local".to_owned(),
                 cc: None,
+                rust: None,
             },
         }
     }

@@ -132,9 +132,9 @@ fn from_tree(inputs: &Inputs<'_>, stamps: &Stamps) -> Work {
     }
     let statics: Vec<_> = targets.iter().map(|target| base(target)).collect();
     let mut flags = String::from("-buildvcs=false -vet=off");
-    if !inputs.tags.is_empty() {
+    if !inputs.build.tags.is_empty() {
         // The project's build reads its extra tags from here; they must be the last flag.
-        flags.push_str(&format!(" -tags={}", inputs.tags.join(",")));
+        flags.push_str(&format!(" -tags={}", inputs.build.tags.join(",")));
     }
     let make = inputs
         .step("make")

@@ -1,6 +1,7 @@
 //! The built-in recipes: how each kind of source becomes binaries. Each gives its commands as data.
 
 mod cni_plugins;
+mod commands;
 mod containerd;
 mod kubernetes_node;
 mod runc;
@@ -11,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{step::Step, toolchain::Toolchain};
 use crate::{
     model::Revision,
-    profile::Recipe,
+    profile::{Build, Recipe},
     source::{Checkout, Shape},
 };
 
@@ -22,7 +23,7 @@ pub(super) struct Inputs<'a> {
     pub checkout: &'a Checkout,
     pub revision: &'a Revision,
     pub toolchain: &'a Toolchain,
-    pub tags: &'a [String],
+    pub build: &'a Build,
     /// An empty folder for what commands write.
     pub work: &'a Utf8Path,
 }
@@ -56,22 +57,30 @@ impl Output {
 /// Raised when a recipe's commands or outputs change, so that old entries no longer count.
 pub(super) const fn version(recipe: Recipe) -> u32 {
     match recipe {
-        Recipe::KubernetesNode | Recipe::Containerd | Recipe::CniPlugins | Recipe::Runc => 1,
+        Recipe::KubernetesNode
+        | Recipe::Containerd
+        | Recipe::CniPlugins
+        | Recipe::Runc
+        | Recipe::Commands => 1,
     }
 }
 
 /// Whether the recipe runs the C compiler.
 pub(super) const fn uses_cc(recipe: Recipe) -> bool {
-    matches!(recipe, Recipe::KubernetesNode | Recipe::Runc)
+    matches!(
+        recipe,
+        Recipe::KubernetesNode | Recipe::Runc | Recipe::Commands
+    )
 }
 
 /// What the recipe does with these inputs.
-pub(super) fn work(recipe: Recipe, inputs: &Inputs<'_>) -> Work {
-    match recipe {
+pub(super) fn work(inputs: &Inputs<'_>) -> Work {
+    match inputs.build.recipe {
         Recipe::KubernetesNode => kubernetes_node::work(inputs),
         Recipe::Containerd => containerd::work(inputs),
         Recipe::CniPlugins => cni_plugins::work(inputs),
         Recipe::Runc => runc::work(inputs),
+        Recipe::Commands => commands::work(inputs),
     }
 }
 
@@ -92,7 +101,7 @@ impl Inputs<'_> {
     }
 
     fn all_tags(&self, own: &[&str]) -> String {
-        let extra = self.tags.iter().map(String::as_str);
+        let extra = self.build.tags.iter().map(String::as_str);
         own.iter()
             .copied()
             .chain(extra)

@@ -1,3 +1,5 @@
+use std::{collections::BTreeMap, time::Duration};
+
 use super::*;
 use crate::model::Origin;
 
@@ -23,6 +25,18 @@ impl Project {
 
     /// The commands and outputs, with the project's folder shown as `/`.
     fn text(&self, recipe: Recipe, module: Option<&str>, tags: &[&str]) -> String {
+        let build = Build {
+            source: "x".to_owned(),
+            recipe,
+            tags: Vec::new(),
+            run: Vec::new(),
+            outputs: BTreeMap::new(),
+            timeout: Duration::from_secs(60),
+        };
+        self.text_of(build, module, tags)
+    }
+
+    fn text_of(&self, build: Build, module: Option<&str>, tags: &[&str]) -> String {
         let tree = self.root().join("tree");
         let commit = "abcdef0123456789abcdef0123456789abcdef01";
         let (checkout, version, origin) = match module {
@@ -65,16 +79,19 @@ impl Project {
             go: "go1.27.0".to_owned(),
             selector: "go1.27.0".to_owned(),
             cc: None,
+            rust: None,
         };
-        let tags: Vec<_> = tags.iter().map(|tag| (*tag).to_owned()).collect();
         let inputs = Inputs {
             checkout: &checkout,
             revision: &revision,
             toolchain: &toolchain,
-            tags: &tags,
+            build: &Build {
+                tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+                ..build
+            },
             work: &self.root().join("scratch"),
         };
-        let work = work(recipe, &inputs);
+        let work = work(&inputs);
         let mut text = String::new();
         for (path, content) in &work.files {
             text += &format!("{path}:\n{content}");
@@ -164,5 +181,23 @@ fn runc_both_ways() {
     insta::assert_snapshot!(format!(
         "{module}\n{}",
         project.text(Recipe::Runc, None, &[])
+    ));
+}
+
+#[test]
+fn commands_know_the_version_and_run_where_the_module_is_required() {
+    let project = Project::new(&[]);
+    let build = Build {
+        source: "gvisor".to_owned(),
+        recipe: Recipe::Commands,
+        tags: Vec::new(),
+        run: vec!["go build -o out/ example.org/x/cmd".to_owned()],
+        outputs: [("bin/x-shim".to_owned(), "out/cmd".to_owned())].into(),
+        timeout: Duration::from_secs(60),
+    };
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        project.text_of(build.clone(), Some("example.org/x"), &[]),
+        project.text_of(build, None, &[]),
     ));
 }

@@ -8,7 +8,17 @@ const REFERENCE: &str = include_str!("../../../profiles/reference.toml");
 fn every_shipped_profile_loads_and_says_what_it_is_for() {
     let shipped = shipped();
     let names: Vec<&str> = shipped.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["containerd", "quickstart", "reference"]);
+    assert_eq!(
+        names,
+        [
+            "containerd",
+            "kata",
+            "kuasar",
+            "quickstart",
+            "reference",
+            "sandboxers"
+        ]
+    );
     for (name, description) in &shipped {
         assert_eq!(&loaded(name).name, name, "a profile is found by its name");
         assert!(!description.is_empty(), "{name}");

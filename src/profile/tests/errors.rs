@@ -90,6 +90,13 @@ refuses! {
     sandboxer_from_nowhere: with("name = \"runc\"", "name = \"youki\"\nruntime-type = \"io.containerd.runc.v2\"");
     sandboxer_of_no_type: with("name = \"runc\"", "name = \"youki\"\npackage = \"youki\"");
     sandboxer_from_two_places: with("name = \"runc\"", "name = \"runc\"\nbuild = \"containerd\"\npackage = \"runc\"");
+    commands_that_make_nothing: plus("[build.x]\nsource = \"kubernetes\"\nrecipe = \"commands\"\ntags = [\"a\"]");
+    commands_of_another_recipe: with("recipe = \"containerd\"", "recipe = \"containerd\"\nrun = [\"make\"]\noutputs = { \"bin/x\" = \"x\" }");
+    outputs_outside: plus("[build.x]\nsource = \"kubernetes\"\nrecipe = \"commands\"\nrun = [\"make\"]\noutputs = { \"/bin/x\" = \"../x\" }");
+    crate_with_ref: plus("[source.x]\ncrate = \"youki\"\nref = \"main\"");
+    crate_of_odd_name_and_version: plus("[source.x]\ncrate = \"youki = 1\"\nversion = \"v0.7.0\"");
+    controller_that_nothing_starts: with("name = \"runc\"", "name = \"runc\"\nsocket = \"run/x.sock\"");
+    sandboxer_with_odd_parts: with("name = \"runc\"", "name = \"runc\"\nwith-builds = [\"nothing\"]\nfiles = { \"etc/x\" = \"config/machines.conf\" }\nunit = \"config/machines.conf\"\nready = \"\"");
     odd_needs: with("name = \"runc\"", "name = \"runc\"\nrequires = [\"gpu\", \"memory>=8GB\"]");
     nothing_builds_the_runtime: with("[build.containerd]\nrecipe = \"containerd\"\n", "");
     two_builds_of_one_thing: plus("[build.other]\nsource = \"containerd\"\nrecipe = \"containerd\"");

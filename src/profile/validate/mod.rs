@@ -7,7 +7,7 @@ mod sandboxers;
 mod sources;
 mod suites;
 
-pub(super) use sources::is_module_version;
+pub(super) use sources::Published;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -410,6 +410,33 @@ fn is_toml(text: &str) -> Result<(), FileError> {
         })
 }
 
+/// A unit needs something to start, and something that starts it.
+fn is_unit(text: &str) -> Result<(), FileError> {
+    for (section, hint) in [
+        (
+            "[Service]",
+            "a sandboxer's unit is a service: it has an `ExecStart=`",
+        ),
+        (
+            "[Install]",
+            "add `[Install]` with `WantedBy=multi-user.target`: without it nothing starts the unit",
+        ),
+    ] {
+        if !text.lines().any(|line| line.trim() == section) {
+            return Err(FileError {
+                at: 0,
+                message: format!("the unit has no section {section}"),
+                hint: hint.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_text(_: &str) -> Result<(), FileError> {
+    Ok(())
+}
+
 fn is_ignition(text: &str) -> Result<(), FileError> {
     let hint =
         "an Ignition config is JSON; translate Butane's YAML with `butane --strict`".to_owned();
@@ -440,6 +467,14 @@ fn foreign<'t>(keys: &[(&'static str, Option<&'t Text>)]) -> Vec<(&'static str, 
     keys.iter()
         .filter_map(|(key, value)| value.map(|value| (*key, value)))
         .collect()
+}
+
+/// Whether a path stays below the folder it starts from.
+fn inside(path: &str) -> bool {
+    !path.is_empty()
+        && Utf8Path::new(path)
+            .components()
+            .all(|part| matches!(part, camino::Utf8Component::Normal(_)))
 }
 
 /// Whether a path is absolute in the guest.

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, absolute_in_guest};
-use crate::profile::{
-    problem::Kind,
-    raw::{At, RawProfile, RawSandboxer, Text},
-    settings::{Build, Recipe, Sandboxer, SandboxerBinary},
-    units::parse_size,
+use camino::Utf8PathBuf;
+
+use super::{Checker, absolute_in_guest, is_text, is_toml, is_unit};
+use crate::{
+    model::Role,
+    profile::{
+        problem::Kind,
+        raw::{At, RawProfile, RawSandboxer, Text},
+        settings::{Build, Recipe, Sandboxer, SandboxerBinary},
+        units::parse_size,
+    },
 };
 
 /// A sandboxer whose name is enough.
@@ -83,6 +88,22 @@ impl Checker<'_> {
         for need in requires {
             self.need(need);
         }
+        let with_builds = written
+            .with_builds
+            .as_ref()
+            .map(|list| list.get().as_slice())
+            .unwrap_or_default();
+        for build in with_builds {
+            let declared = raw.build.iter().flatten();
+            self.refer(
+                build,
+                "build",
+                declared.map(|(name, _)| name.get().as_str()),
+            );
+        }
+        if let Some(socket) = &written.socket {
+            self.in_guest(socket);
+        }
         let options =
             written
                 .options
@@ -111,10 +132,72 @@ impl Checker<'_> {
             name: name.get().clone(),
             handler: written.handler.as_ref().unwrap_or(name).get().clone(),
             runtime_type,
+            role: written
+                .role
+                .as_ref()
+                .map_or(Role::Blocking, |role| *role.get()),
             binary: binary?,
+            with_builds: with_builds.iter().map(|name| name.get().clone()).collect(),
+            with_packages: self.list(written.with_packages.as_ref(), "the package"),
             options,
+            config: written
+                .config
+                .as_ref()
+                .and_then(|path| self.file(path, is_toml)),
+            files: self.guest_files(written),
+            unit: self.service(written, at),
+            socket: written.socket.as_ref().map(|socket| socket.get().clone()),
+            ready: written
+                .ready
+                .as_ref()
+                .map(|ready| self.filled(ready, "`ready`")),
             requires: requires.iter().map(|need| need.get().clone()).collect(),
         })
+    }
+
+    fn guest_files(&mut self, written: &RawSandboxer) -> BTreeMap<String, Utf8PathBuf> {
+        let mut files = BTreeMap::new();
+        for (to, from) in written.files.iter().flatten() {
+            self.in_guest(to);
+            if let Some(from) = self.file(from, is_text) {
+                files.insert(to.get().clone(), from);
+            }
+        }
+        files
+    }
+
+    fn service(&mut self, written: &RawSandboxer, at: &At<RawSandboxer>) -> Option<Utf8PathBuf> {
+        let Some(unit) = &written.unit else {
+            if let Some(socket) = &written.socket {
+                self.problems
+                    .at(
+                        Kind::Missing,
+                        at.span(),
+                        "nothing starts this sandbox controller: the key `unit` is missing",
+                    )
+                    .also(socket.span(), "it is to answer here")
+                    .hint("add `unit = \"config/NAME.service\"`");
+            }
+            return None;
+        };
+        if !unit.get().ends_with(".service") {
+            self.value(
+                unit.span(),
+                format!("`{}` is not the file of a service unit", unit.get()),
+            )
+            .hint("the file's name is the unit's: let it end in `.service`");
+        }
+        self.file(unit, is_unit)
+    }
+
+    fn in_guest(&mut self, path: &Text) {
+        if !absolute_in_guest(path.get()) {
+            self.value(
+                path.span(),
+                format!("`{}` is not a path from the guest's root", path.get()),
+            )
+            .hint("start it with `/`");
+        }
     }
 
     fn binary(
@@ -195,13 +278,7 @@ impl Checker<'_> {
         };
         let path = match (path, known) {
             (Some(path), _) => {
-                if !absolute_in_guest(path.get()) {
-                    self.value(
-                        path.span(),
-                        format!("`{}` is not a path from the guest's root", path.get()),
-                    )
-                    .hint("start it with `/`");
-                }
+                self.in_guest(path);
                 path.get().clone()
             }
             (None, Some(known)) => known.path.to_owned(),
@@ -241,7 +318,7 @@ impl Checker<'_> {
     }
 
     fn need(&mut self, need: &Text) {
-        if need.get() == "kvm" {
+        if ["kvm", "nested-kvm"].contains(&need.get().as_str()) {
             return;
         }
         match need.get().strip_prefix("memory>=").map(parse_size) {
@@ -254,7 +331,7 @@ impl Checker<'_> {
                     need.span(),
                     format!("`{}` is nothing a node can be asked for", need.get()),
                 )
-                .hint("there is `kvm` and `memory>=8GiB`");
+                .hint("there is `kvm`, `nested-kvm` and `memory>=8GiB`");
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Checker, foreign};
+use super::{Checker, foreign, inside};
 use crate::profile::{
     nearest::hint_for,
     problem::Kind,
-    raw::{At, RawProfile, RawSource, Text},
+    raw::{At, RawBuild, RawProfile, RawSource, Text},
     settings::{Build, Pairing, Recipe, Selection, Source, SourceKind},
 };
 
@@ -33,15 +33,16 @@ impl Checker<'_> {
 
     fn source_kind(&mut self, at: &At<RawSource>) -> Option<SourceKind> {
         let source = at.get();
-        let (git, module, path) = (&source.git, &source.go_module, &source.path);
-        match (git, module, path) {
-            (Some(url), None, None) => {
+        let (git, module, krate, path) =
+            (&source.git, &source.go_module, &source.krate, &source.path);
+        match (git, module, krate, path) {
+            (Some(url), None, None, None) => {
                 self.only(
                     "git",
                     &[(
                         "version",
                         source.version.as_ref(),
-                        "`version` is for `go-module`; git takes `ref`",
+                        "`version` is for `go-module` and `crate`; git takes `ref`",
                     )],
                 );
                 let reference = source.reference.as_ref();
@@ -51,21 +52,22 @@ impl Checker<'_> {
                     reference: self.filled(reference, "`ref`"),
                 })
             }
-            (None, Some(module), None) => {
+            (None, Some(module), None, None) => {
                 self.only("go-module", &[("ref", source.reference.as_ref(), "only git sources track a branch: a Go module takes `version = \"latest\"` or an exact version")]);
-                let version = match &source.version {
-                    Some(version) => {
-                        self.version(version);
-                        version.get().clone()
-                    }
-                    None => "latest".to_owned(),
-                };
                 Some(SourceKind::GoModule {
                     module: self.filled(module, "the module's path"),
-                    version,
+                    version: self.version(source.version.as_ref(), Published::GoModule),
                 })
             }
-            (None, None, Some(path)) => {
+            (None, None, Some(name), None) => {
+                self.only("crate", &[("ref", source.reference.as_ref(), "only git sources track a branch: a crate takes `version = \"latest\"` or an exact version")]);
+                self.crate_name(name);
+                Some(SourceKind::Crate {
+                    name: name.get().clone(),
+                    version: self.version(source.version.as_ref(), Published::Crate),
+                })
+            }
+            (None, None, None, Some(path)) => {
                 let hint = "a folder is taken as it is";
                 self.only(
                     "path",
@@ -79,20 +81,21 @@ impl Checker<'_> {
                     path: self.absolute(path),
                 })
             }
-            (None, None, None) => {
+            (None, None, None, None) => {
                 self.problems
                     .at(
                         Kind::Missing,
                         at.span(),
                         "the source says nowhere to get it from",
                     )
-                    .hint("add `git = \"https://…\"`, `go-module = \"…\"` or `path = \"…\"`");
+                    .hint("add `git = \"https://…\"`, `go-module = \"…\"`, `crate = \"…\"` or `path = \"…\"`");
                 None
             }
             _ => {
                 let keys = foreign(&[
                     ("git", git.as_ref()),
                     ("go-module", module.as_ref()),
+                    ("crate", krate.as_ref()),
                     ("path", path.as_ref()),
                 ]);
                 if let [(one, first), (two, second), ..] = keys.as_slice() {
@@ -118,13 +121,36 @@ impl Checker<'_> {
         }
     }
 
-    fn version(&mut self, version: &Text) {
-        if !is_module_version(version.get()) {
+    /// The version of something published; the newest if none is named.
+    fn version(&mut self, version: Option<&Text>, of: Published) -> String {
+        let Some(version) = version else {
+            return "latest".to_owned();
+        };
+        if !of.is_version(version.get()) {
+            let (what, example) = match of {
+                Published::GoModule => ("Go module", "v1.36.3"),
+                Published::Crate => ("crate", "0.7.0"),
+            };
             self.value(
                 version.span(),
-                format!("`{}` is not a version of a Go module", version.get()),
+                format!("`{}` is not a version of a {what}", version.get()),
             )
-            .hint("write `latest` or a version such as `v1.36.3`; only git sources track a branch");
+            .hint(format!(
+                "write `latest` or a version such as `{example}`; only git sources track a branch"
+            ));
+        }
+        version.get().clone()
+    }
+
+    fn crate_name(&mut self, name: &Text) {
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let text = name.get();
+        if text.is_empty() || text.starts_with('-') || !text.chars().all(inner) {
+            self.value(
+                name.span(),
+                format!("`{text}` is not the name of a published crate"),
+            )
+            .hint("write its name in the crate registry, such as `youki`");
         }
     }
 
@@ -198,10 +224,67 @@ impl Checker<'_> {
                 )
                 .hint("take this out");
             }
-            SourceKind::GoModule { .. } => self.version(selected),
+            SourceKind::GoModule { .. } => {
+                self.version(Some(selected), Published::GoModule);
+            }
+            SourceKind::Crate { .. } => {
+                self.version(Some(selected), Published::Crate);
+            }
             SourceKind::Git { .. } => {}
         }
         Selection::Revision(revision)
+    }
+
+    /// What the profile itself says of a build.
+    fn commands(
+        &mut self,
+        at: &At<RawBuild>,
+        recipe: Recipe,
+    ) -> (Vec<String>, BTreeMap<String, String>) {
+        let build = at.get();
+        if recipe != Recipe::Commands {
+            let run = build.run.as_ref().map(|run| (run.span(), "run"));
+            let outputs = build.outputs.as_ref().and_then(|all| all.keys().next());
+            let outputs = outputs.map(|first| (first.span(), "outputs"));
+            for (span, key) in [run, outputs].into_iter().flatten() {
+                self.value(
+                    span,
+                    format!("`{key}` goes with the recipe `commands` only"),
+                )
+                .hint("the other recipes know what to run; `tags` adds Go build tags");
+            }
+            return (Vec::new(), BTreeMap::new());
+        }
+        if let Some(tags) = &build.tags {
+            self.value(tags.span(), "`tags` does not go with the recipe `commands`")
+                .hint("write them into the commands");
+        }
+        let example = "run = [\"make\"]";
+        self.required(build.run.as_ref(), at.span(), "run", example);
+        let run = self.list(build.run.as_ref(), "the command");
+        let mut outputs = BTreeMap::new();
+        for (to, from) in build.outputs.iter().flatten() {
+            for path in [to, from] {
+                if !inside(path.get()) {
+                    self.value(
+                        path.span(),
+                        format!("`{}` is not a path below a folder", path.get()),
+                    )
+                    .hint("write it without `/` at its start and without `..`");
+                }
+            }
+            outputs.insert(to.get().clone(), from.get().clone());
+        }
+        if outputs.is_empty() {
+            self.problems
+                .at(
+                    Kind::Missing,
+                    at.span(),
+                    "the build says nowhere what it makes",
+                )
+                .hint("add `outputs = { \"bin/NAME\" = \"PATH IN THE TREE\" }`");
+        }
+        (run, outputs)
     }
 
     pub(super) fn builds(
@@ -262,19 +345,23 @@ impl Checker<'_> {
                 continue;
             };
             let twin = out.iter().find(|(_, other)| other.recipe == *recipe.get());
-            // Of runc a profile may have several; each sandboxer says which one it means.
-            if let Some((twin, _)) = twin.filter(|_| *recipe.get() != Recipe::Runc) {
+            // Of what sandboxers are made of a profile may have several; each sandboxer says which one it means.
+            let several = matches!(recipe.get(), Recipe::Runc | Recipe::Commands);
+            if let Some((twin, _)) = twin.filter(|_| !several) {
                 let message =
                     format!("the build `{twin}` has this recipe too, and a node takes one");
                 self.value(recipe.span(), message)
                     .hint("keep one; to compare two revisions, use two pairings");
             }
+            let (run, outputs) = self.commands(build, *recipe.get());
             out.insert(
                 name.get().clone(),
                 Build {
                     source,
                     recipe: *recipe.get(),
                     tags,
+                    run,
+                    outputs,
                     timeout,
                 },
             );
@@ -283,10 +370,23 @@ impl Checker<'_> {
     }
 }
 
-/// `latest`, or `v` and digits: what a module proxy takes for a version.
-pub(in crate::profile) fn is_module_version(text: &str) -> bool {
-    let numbered = text
-        .strip_prefix('v')
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    text == "latest" || (numbered && !text.contains(['/', ' ', '@']))
+/// What is published in versions and has no branches.
+#[derive(Clone, Copy)]
+pub(in crate::profile) enum Published {
+    /// A Go module; its versions start with `v`.
+    GoModule,
+    /// A Rust crate; its versions start with a digit.
+    Crate,
+}
+
+impl Published {
+    /// Whether a proxy or registry would take this for a version.
+    pub(in crate::profile) fn is_version(self, text: &str) -> bool {
+        let number = match self {
+            Self::GoModule => text.strip_prefix('v'),
+            Self::Crate => Some(text),
+        };
+        let numbered = number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        text == "latest" || (numbered && !text.contains(['/', ' ', '@', ',', '*']))
+    }
 }

@@ -40,6 +40,11 @@ impl Attempt<'_> {
                         .await?
                 }
             };
+            self.until_ended(
+                machine,
+                self.sandboxer_ready(machine, sandboxer, accelerator),
+            )
+            .await?;
             self.node_ready(start);
             self.until_ended(machine, self.save(machine, start)).await?;
             self.enter(Phase::SuiteStart);
@@ -210,6 +215,34 @@ impl Attempt<'_> {
                 ),
             )
         })
+    }
+
+    /// What the profile says of its readiness holds.
+    pub(super) async fn sandboxer_ready(
+        &self,
+        machine: &dyn Machine,
+        sandboxer: &Sandboxer,
+        accelerator: Accelerator,
+    ) -> Result<(), Stop> {
+        let limit = READY * scale(accelerator);
+        let Some(script) = runtime::ready_script(sandboxer, limit) else {
+            return Ok(());
+        };
+        self.wait(format!("{} to be ready", sandboxer.name));
+        let output = machine
+            .run(&script, limit * 2)
+            .await
+            .map_err(|error| self.machine_failed(error))?;
+        if output.status == Some(0) {
+            return Ok(());
+        }
+        let said = format!(
+            "sandboxer {} was not ready within {} s: {}",
+            sandboxer.name,
+            limit.as_secs(),
+            output.stderr.trim()
+        );
+        Err(self.stop(StopKind::Deadline, said))
     }
 
     pub(super) async fn collect(&self, machine: &dyn Machine) -> Result<(), Stop> {

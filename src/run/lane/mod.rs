@@ -184,7 +184,8 @@ impl<'a> Attempt<'a> {
             .probe(kernel)
             .await
             .map_err(|error| self.failed(&error))?;
-        if let Some(reason) = plan::unmet(&sandboxer.requires, probe.accelerator, node.memory) {
+        let (requires, nested) = (&sandboxer.requires, probe.nested);
+        if let Some(reason) = plan::unmet(requires, probe.accelerator, nested, node.memory) {
             return Err(Early::NotRun(reason));
         }
         let spec = self

@@ -73,7 +73,7 @@ impl Attempt<'_> {
             ],
             ignition,
             ssh_key: key.private,
-            required_units: runtime::REQUIRED_UNITS.map(str::to_owned).to_vec(),
+            required_units: runtime::required_units(sandboxer),
             keep: self.context.keep,
         })
     }

@@ -193,6 +193,7 @@ impl Hypervisor for FakeHypervisor {
             accelerator: Accelerator::Kvm,
             reason: "a fake machine: processes on the host".to_owned(),
             qemu: "none".to_owned(),
+            nested: false,
         };
         async { Ok(probe) }.boxed()
     }
