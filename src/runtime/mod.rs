@@ -6,6 +6,7 @@
 pub mod containerd;
 pub mod cri;
 mod guest;
+pub mod identity;
 
 pub use containerd::{ConfigError, RuntimeSpec, config};
 pub use guest::{REQUIRED_UNITS, guest_files, guest_units, import_script};
