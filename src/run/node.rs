@@ -7,7 +7,11 @@ use crate::{
     ignition::NodeConfig,
     process::{ProcessError, call},
     profile::{Node, Profile, Sandboxer, SandboxerBinary},
-    runtime::{self, RuntimeSpec},
+    model::Digest,
+    runtime::{
+        self, RuntimeSpec,
+        identity::{Expected, Origin, Shape},
+    },
     suite::NodeFacts,
 };
 
@@ -102,16 +106,56 @@ pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
     }
 }
 
+/// What a lane says serves its pods. `builds` are the folders of what the node's runtime disk was made from: a digest
+/// taken there cannot be changed by anything on the node.
+///
+/// # Errors
+/// When the built binary cannot be read.
+pub async fn expected(
+    sandboxer: &Sandboxer,
+    builds: &[Utf8PathBuf],
+) -> Result<Expected, std::io::Error> {
+    let origin = match &sandboxer.binary {
+        SandboxerBinary::Package { package, .. } => Origin::Package {
+            package: package.clone(),
+        },
+        SandboxerBinary::Build { build, binary } => {
+            let files = builds.iter().map(|folder| folder.join("bin").join(binary));
+            match files.into_iter().find(|file| file.exists()) {
+                Some(file) => Origin::Build {
+                    build: build.clone(),
+                    sha256: Digest::of(&tokio::fs::read(file).await?).to_string(),
+                },
+                None => Origin::Unknown,
+            }
+        }
+    };
+    // containerd finds a shim by its runtime type: `io.containerd.runsc.v1` is `containerd-shim-runsc-v1`.
+    let shim = sandboxer.runtime_type.strip_prefix("io.containerd.");
+    let oci = sandboxer.runtime_type.starts_with("io.containerd.runc.");
+    Ok(Expected {
+        sandboxer: sandboxer.name.clone(),
+        handler: sandboxer.handler.clone(),
+        shape: if oci { Shape::OciRuntime } else { Shape::OwnShim },
+        path: guest_binary(sandboxer),
+        shim: shim.map(|kind| format!("containerd-shim-{}", kind.replace('.', "-"))),
+        origin,
+    })
+}
+
+/// Where the binary is in the guest.
+fn guest_binary(sandboxer: &Sandboxer) -> String {
+    match &sandboxer.binary {
+        SandboxerBinary::Package { path, .. } => path.clone(),
+        SandboxerBinary::Build { binary, .. } => format!("{}/bin/{binary}", runtime::RUNTIME_DIR),
+    }
+}
+
 fn runtime_spec(profile: &Profile, sandboxer: &Sandboxer, pause: &str) -> RuntimeSpec {
     RuntimeSpec {
         handler: sandboxer.handler.clone(),
         runtime_type: sandboxer.runtime_type.clone(),
-        binary: match &sandboxer.binary {
-            SandboxerBinary::Package { path, .. } => Some(path.clone()),
-            SandboxerBinary::Build { binary, .. } => {
-                Some(format!("{}/bin/{binary}", runtime::RUNTIME_DIR))
-            }
-        },
+        binary: Some(guest_binary(sandboxer)),
         options: sandboxer.options.clone(),
         pause_image: pause.to_owned(),
         fragment: profile

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Attempt, scale};
 use crate::{
@@ -42,7 +42,10 @@ impl Attempt<'_> {
         };
         let result = async {
             self.enter(Phase::RuntimeReady);
-            self.until_ended(machine, self.ready(machine, accelerator))
+            let socket = self
+                .until_ended(machine, self.ready(machine, accelerator))
+                .await?;
+            self.until_ended(machine, self.prove(machine, &socket, sandboxer, accelerator))
                 .await?;
             self.enter(Phase::SuiteStart);
             self.until_ended(machine, run.drive(machine, |phase| self.enter(phase)))
@@ -110,12 +113,12 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// CRI answers that runtime and network are ready, and the test images are there.
+    /// CRI answers that runtime and network are ready, and the test images are there. Returns CRI's socket on the host.
     pub(super) async fn ready(
         &self,
         machine: &dyn Machine,
         accelerator: Accelerator,
-    ) -> Result<(), Stop> {
+    ) -> Result<Utf8PathBuf, Stop> {
         let limit = READY * scale(accelerator);
         self.wait("CRI to answer");
         let socket = machine
@@ -135,7 +138,7 @@ impl Attempt<'_> {
             .write("import.log", log.as_bytes())
             .map_err(|error| self.failed(&error))?;
         if output.status == Some(0) {
-            return Ok(());
+            return Ok(socket);
         }
         let lines: Vec<&str> = log.lines().collect();
         let decisive = lines

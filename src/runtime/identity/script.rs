@@ -9,10 +9,10 @@ const FILES: &str = include_str!("files.sh");
 const COLLECT: &str = include_str!("collect.sh");
 const DIRECT: &str = include_str!("direct.sh");
 
-/// Turns the kernel's trace of programs on, and looks at the lane's binary before anything has run.
+/// Looks at the lane's binary before anything has run, and turns the kernel's trace of programs on.
 #[must_use]
 pub fn watch_script(root: &str, path: &str) -> String {
-    format!("root={}\n{WATCH}{FILES}look {}\n", quote(root), quote(path))
+    format!("root={}\n{FILES}look {}\n{WATCH}", quote(root), quote(path))
 }
 
 /// Ends the trace, and tells it with the pod's processes and state folders. `unit` is a sandbox controller's.
