@@ -5,9 +5,9 @@ use fs_err as fs;
 
 use crate::{
     ignition::NodeConfig,
+    model::Digest,
     process::{ProcessError, call},
     profile::{Node, Profile, Sandboxer, SandboxerBinary},
-    model::Digest,
     runtime::{
         self, RuntimeSpec,
         identity::{Expected, Origin, Shape},
@@ -136,7 +136,11 @@ pub async fn expected(
     Ok(Expected {
         sandboxer: sandboxer.name.clone(),
         handler: sandboxer.handler.clone(),
-        shape: if oci { Shape::OciRuntime } else { Shape::OwnShim },
+        shape: if oci {
+            Shape::OciRuntime
+        } else {
+            Shape::OwnShim
+        },
         path: guest_binary(sandboxer),
         shim: shim.map(|kind| format!("containerd-shim-{}", kind.replace('.', "-"))),
         origin,

@@ -45,8 +45,11 @@ impl Attempt<'_> {
             let socket = self
                 .until_ended(machine, self.ready(machine, accelerator))
                 .await?;
-            self.until_ended(machine, self.prove(machine, &socket, sandboxer, accelerator))
-                .await?;
+            self.until_ended(
+                machine,
+                self.prove(machine, &socket, sandboxer, accelerator),
+            )
+            .await?;
             self.enter(Phase::SuiteStart);
             self.until_ended(machine, run.drive(machine, |phase| self.enter(phase)))
                 .await

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::cri::{
     Cri, CriError,
     v1::{
-        ContainerConfig, ContainerMetadata, ImageSpec, LinuxPodSandboxConfig,
-        PodSandboxConfig, PodSandboxMetadata,
+        CgroupDriver, ContainerConfig, ContainerMetadata, ImageSpec, LinuxContainerConfig,
+        LinuxPodSandboxConfig, PodSandboxConfig, PodSandboxMetadata,
     },
 };
 
@@ -52,14 +52,17 @@ pub struct CanaryError {
     pub source: CriError,
 }
 
-impl Canary {
-    /// Whether cgroups are systemd's, as the runtime says; where it does not, they are.
-    pub async fn systemd_cgroups(cri: &Cri) -> bool {
-        let answer = cri.runtime_config().await.ok();
-        // 0 is SYSTEMD, 1 is CGROUPFS.
-        answer.and_then(|answer| answer.linux).is_none_or(|linux| linux.cgroup_driver == 0)
-    }
+/// Whether cgroups are systemd's, as the runtime says; where it does not, they are.
+pub(super) async fn systemd_cgroups(cri: &Cri) -> bool {
+    let linux = cri
+        .runtime_config()
+        .await
+        .ok()
+        .and_then(|answer| answer.linux);
+    linux.is_none_or(|linux| linux.cgroup_driver == CgroupDriver::Systemd as i32)
+}
 
+impl Canary {
     fn pod(&self) -> PodSandboxConfig {
         PodSandboxConfig {
             metadata: Some(PodSandboxMetadata {
@@ -80,9 +83,17 @@ impl Canary {
 
     fn container(&self) -> ContainerConfig {
         ContainerConfig {
-            metadata: Some(ContainerMetadata { name: "canary".to_owned(), attempt: 0 }),
-            image: Some(ImageSpec { image: self.image.clone(), ..ImageSpec::default() }),
+            metadata: Some(ContainerMetadata {
+                name: "canary".to_owned(),
+                attempt: 0,
+            }),
+            image: Some(ImageSpec {
+                image: self.image.clone(),
+                ..ImageSpec::default()
+            }),
             command: self.command.clone(),
+            // CRI-O wants it to be there.
+            linux: Some(LinuxContainerConfig::default()),
             ..ContainerConfig::default()
         }
     }
@@ -93,8 +104,15 @@ impl Canary {
     /// With the call that failed, and the pod that is left of it.
     pub async fn start(&self) -> Result<Pod, CanaryError> {
         let nothing = |source| CanaryError { pod: None, source };
-        let id = self.cri.run_pod_sandbox(self.pod(), &self.handler).await.map_err(nothing)?;
-        let left = |source| CanaryError { pod: Some(id.clone()), source };
+        let id = self
+            .cri
+            .run_pod_sandbox(self.pod(), &self.handler)
+            .await
+            .map_err(nothing)?;
+        let left = |source| CanaryError {
+            pod: Some(id.clone()),
+            source,
+        };
         let container = self
             .cri
             .create_container(&id, self.container(), self.pod())
@@ -109,7 +127,11 @@ impl Canary {
         if let Ok(answer) = self.cri.verbose_container_status(&container).await {
             inside.extend(answer.info.get("info").and_then(|info| pid(info)));
         }
-        Ok(Pod { id, container, inside })
+        Ok(Pod {
+            id,
+            container,
+            inside,
+        })
     }
 
     /// What the kernel in the container says of itself, and who it says it is.
@@ -120,7 +142,11 @@ impl Canary {
         let script = "uname -srv; dmesg 2>/dev/null | head -n 3";
         let answer = self
             .cri
-            .exec_sync(&pod.container, &["sh", "-c", script], Duration::from_secs(10))
+            .exec_sync(
+                &pod.container,
+                &["sh", "-c", script],
+                Duration::from_secs(10),
+            )
             .await?;
         let text = String::from_utf8_lossy(&answer.stdout).into_owned();
         Ok(text.lines().map(str::to_owned).collect())
@@ -139,5 +165,7 @@ impl Canary {
 /// The process id in what containerd and CRI-O add to a status.
 fn pid(info: &str) -> Option<u32> {
     let info: serde_json::Value = serde_json::from_str(info).ok()?;
-    u32::try_from(info["pid"].as_u64()?).ok().filter(|pid| *pid > 1)
+    u32::try_from(info["pid"].as_u64()?)
+        .ok()
+        .filter(|pid| *pid > 1)
 }

@@ -7,9 +7,11 @@ if [ -z "$root" ]; then
 	journalctl -b -q --since "-${since}s" -o short-iso 2>/dev/null |
 		grep -E 'level=(error|fatal|warning)|containerd-shim|(panic|fatal error|segfault|apparmor)' | tail -n 40 | sed 's/^/journal /'
 fi
+[ -z "$unit" ] || journalctl -b -q -u "$unit" -o short-iso 2>/dev/null | tail -n 40 | sed 's/^/journal /'
 for log in "$root"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/log.json; do
 	[ ! -s "$log" ] || tail -n 20 "$log" | sed 's/^/log /'
 done
+[ -n "$binary" ] || exit 0
 binary=$root$binary
 if [ ! -e "$binary" ]; then
 	echo "direct exec: ${binary#"$root"} is not there"

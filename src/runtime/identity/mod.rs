@@ -4,7 +4,8 @@
 //! fails. Must not: decide what a stop means for a cell, or believe a name. A path, a config line and a socket prove
 //! nothing; what was executed, what it holds, what it calls itself and what it left behind do.
 
-// mod canary;
+mod canary;
+mod check;
 mod execs;
 mod expected;
 mod facts;
@@ -13,13 +14,13 @@ mod judge;
 mod script;
 mod words;
 
-// pub use canary::{Canary, CanaryError, Pod};
+pub use canary::{Canary, CanaryError, Pod};
+pub use check::{Check, Checked};
 pub use execs::{Exec, Execs};
 pub use expected::{Expected, Origin, Shape};
 pub use facts::{Facts, FileFact, Noted, ProcessFact, StateFact};
 pub use family::{Family, family_of_state, family_of_words, named};
 pub use judge::{Identity, Mismatch, Program, Proof, judge};
-pub use script::{collect_script, direct_script, files_script, watch_script};
 pub use words::{LastWords, last_words};
 
 /// What the guest said of the canary, in the attempt's folder.

@@ -11,13 +11,13 @@ const DIRECT: &str = include_str!("direct.sh");
 
 /// Looks at the lane's binary before anything has run, and turns the kernel's trace of programs on.
 #[must_use]
-pub fn watch_script(root: &str, path: &str) -> String {
+pub(super) fn watch(root: &str, path: &str) -> String {
     format!("root={}\n{FILES}look {}\n{WATCH}", quote(root), quote(path))
 }
 
 /// Ends the trace, and tells it with the pod's processes and state folders. `unit` is a sandbox controller's.
 #[must_use]
-pub fn collect_script(root: &str, ids: &[&str], inside: &[u32], unit: Option<&str>) -> String {
+pub(super) fn collect(root: &str, ids: &[&str], inside: &[u32], unit: Option<&str>) -> String {
     let pids: Vec<String> = inside.iter().map(u32::to_string).collect();
     format!(
         "root={}\nids={}\npids={}\nunit={}\n{COLLECT}",
@@ -30,7 +30,7 @@ pub fn collect_script(root: &str, ids: &[&str], inside: &[u32], unit: Option<&st
 
 /// Looks at files: kind, digests, dpkg's record, their own words.
 #[must_use]
-pub fn files_script(root: &str, paths: &[String]) -> String {
+pub(super) fn files(root: &str, paths: &[String]) -> String {
     let looks: String = paths
         .iter()
         .map(|path| format!("look {}\n", quote(path)))
@@ -38,17 +38,37 @@ pub fn files_script(root: &str, paths: &[String]) -> String {
     format!("root={}\n{FILES}{looks}", quote(root))
 }
 
-/// Calls a sandboxer's binary as a shim would, on the smallest bundle there is, and tells what it said. `since` is
-/// the guest's time from which the runtime's journal matters, in seconds ago.
+/// How a sandboxer is called directly.
+pub(super) struct Direct<'a> {
+    /// Before every guest path.
+    pub root: &'a str,
+    /// Its binary; empty where it is no command.
+    pub binary: &'a str,
+    /// Whether cgroups are systemd's.
+    pub systemd: bool,
+    /// From how many seconds ago the journal matters.
+    pub since: u64,
+    /// A sandbox controller's unit, whose journal matters whole.
+    pub unit: Option<&'a str>,
+}
+
+/// Calls a sandboxer's binary as a shim would, on the smallest bundle there is, and tells what it said; and what the
+/// runtime's journal and the shims' own logs say.
 #[must_use]
-pub fn direct_script(root: &str, path: &str, systemd: bool, since: u64) -> String {
+pub(super) fn direct(call: &Direct<'_>) -> String {
     format!(
-        "root={}\nbinary={}\nsystemd={}\nsince={since}\n{DIRECT}",
-        quote(root),
-        quote(path),
-        if systemd { "--systemd-cgroup" } else { "''" },
+        "root={}\nbinary={}\nsystemd={}\nsince={}\nunit={}\n{DIRECT}",
+        quote(call.root),
+        quote(call.binary),
+        if call.systemd {
+            "--systemd-cgroup"
+        } else {
+            "''"
+        },
+        call.since,
+        quote(call.unit.unwrap_or_default()),
     )
-    .replace("@CONFIG@", &bundle(systemd))
+    .replace("@CONFIG@", &bundle(call.systemd))
 }
 
 /// The smallest bundle that asks for what containerd asks for: own namespaces, a cgroup with device rules and weights,
