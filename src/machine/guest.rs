@@ -153,7 +153,8 @@ pub trait Machine: Send + Sync {
         into: &'a Utf8Path,
     ) -> BoxFuture<'a, Result<(), MachineError>>;
 
-    /// A unix socket on the host that leads to a unix socket in the guest.
+    /// A unix socket on the host that leads to `socket` in the guest: a unix socket's path, or the address and port
+    /// of a server that listens on the guest's own interfaces, such as `127.0.0.1:40001`.
     fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>>;
 
     /// Ends when the machine is gone, or when a log shows that going on is useless. Can be awaited many times.

@@ -361,7 +361,9 @@ impl Machine for QemuMachine {
     }
 
     fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>> {
-        let name = socket.rsplit('/').next().unwrap_or("socket").to_owned();
+        // ssh parts the two ends of a forward at colons.
+        let name = socket.rsplit('/').next().unwrap_or("socket");
+        let name = name.replace([':', '[', ']'], "-");
         async move { self.or_silent(self.ssh.forward(socket, &name)).await }.boxed()
     }
 

@@ -285,7 +285,7 @@ impl Ssh {
         Ok(())
     }
 
-    /// A unix socket on the host that leads to one in the guest.
+    /// A unix socket on the host that leads to a socket in the guest: a path, or `ADDRESS:PORT`.
     ///
     /// # Errors
     /// When the guest cannot be reached or refuses.

@@ -81,7 +81,7 @@ async fn containerd_answers_and_a_missing_network_is_named() {
         "{:?}",
         ready.handlers
     );
-    assert!(ready.cri.images().await.unwrap().is_empty());
+    assert!(ready.cri.list_images().await.unwrap().is_empty());
     let began = Instant::now();
     let script = runtime::import_script(machine.root());
     let output = machine
@@ -92,7 +92,7 @@ async fn containerd_answers_and_a_missing_network_is_named() {
     assert_eq!(output.status, Some(0));
     let tags: Vec<String> = ready
         .cri
-        .images()
+        .list_images()
         .await
         .unwrap()
         .into_iter()

@@ -1,15 +1,18 @@
-//! Chores of the repository: `cargo xtask schema [--check]`, `cargo xtask bench [NAME…]`.
+//! Chores of the repository: `cargo xtask schema [--check]`, `cargo xtask proto [--check]`, `cargo xtask bench [NAME…]`.
 
 mod bench;
+mod proto;
 mod schema;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask schema [--check]
+       cargo xtask proto [--check]
        cargo xtask bench [NAME…]
 
   schema           writes docs/*.schema.json
   schema --check   says whether they are current, and changes nothing
+  proto [--check]  the same for proto/runtime.v1.rs, from proto/api.proto
   bench            measures what docs/benchmarks.md states, and writes it; NAMEs choose";
 
 fn main() -> ExitCode {
@@ -18,6 +21,8 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["schema"] => schema::write(),
         ["schema", "--check"] => schema::check(),
+        ["proto"] => proto::write(),
+        ["proto", "--check"] => proto::check(),
         ["bench", names @ ..] => bench::run(names).map_err(|error| error.to_string()),
         _ => Err(USAGE.to_owned()),
     };

@@ -16,7 +16,11 @@ use tonic::{
     transport::Server,
 };
 
-use super::*;
+use prost::Message;
+use tonic::Status;
+use tonic_prost::ProstCodec;
+
+use super::{v1::*, *};
 
 /// Answers one kind of call with what a function makes.
 struct Answer<F>(F);
@@ -88,10 +92,13 @@ async fn serve(listener: UnixListener, after: u32) {
                                     condition("ContainerdHasNoDeprecationWarnings", false, "", ""),
                                 ],
                             }),
-                            info: BTreeMap::new(),
                             runtime_handlers: ["", "crun"]
-                                .map(|name| RuntimeHandler { name: name.into() })
+                                .map(|name| RuntimeHandler {
+                                    name: name.into(),
+                                    features: None,
+                                })
                                 .into(),
+                            ..StatusResponse::default()
                         })
                     })
                     .await
@@ -142,7 +149,7 @@ async fn ready_waits_for_the_network_and_lists_handlers_and_images() {
     let ready = ready(&path, Duration::from_secs(20)).await.unwrap();
     assert_eq!(ready.version.runtime_version, "v2.4.2");
     assert_eq!(ready.handlers, ["crun"]);
-    let images = ready.cri.images().await.unwrap();
+    let images = ready.cri.list_images().await.unwrap();
     assert_eq!(images[0].repo_tags, ["registry.k8s.io/pause:3.10.2"]);
     assert!(images[0].pinned);
     server.abort();

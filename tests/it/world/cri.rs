@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use bellwether::runtime::cri::{
+use bellwether::runtime::cri::v1::{
     RuntimeCondition, RuntimeStatus, StatusRequest, StatusResponse, VersionRequest, VersionResponse,
 };
 use camino::Utf8Path;
