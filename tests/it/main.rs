@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests: what fails here fails them")]
 
 mod builds;
+mod identity;
 mod interrupted;
 mod outcomes;
 mod report;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long one call may take, to CRI or into the guest, on a machine with KVM.
-const CALL: Duration = Duration::from_secs(20);
+const CALL: Duration = Duration::from_secs(30);
 
 impl Attempt<'_> {
     /// Runs the canary and judges who served it. `canary.log` keeps everything that was seen.

@@ -6,7 +6,8 @@ use super::super::cri::{
     Cri, CriError,
     v1::{
         CgroupDriver, ContainerConfig, ContainerMetadata, ImageSpec, LinuxContainerConfig,
-        LinuxPodSandboxConfig, PodSandboxConfig, PodSandboxMetadata,
+        LinuxContainerSecurityContext, LinuxPodSandboxConfig, LinuxSandboxSecurityContext,
+        NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata,
     },
 };
 
@@ -26,6 +27,9 @@ pub struct Canary {
     pub command: Vec<String>,
     /// Whether cgroups are systemd's.
     pub systemd: bool,
+    /// Whether its pod shares the node's network: nothing of a network of its own can then be left behind. Sandboxers
+    /// with a kernel of their own would take the node's addresses for it.
+    pub host_network: bool,
     /// Tells this canary from others on the same node.
     pub uid: String,
 }
@@ -71,13 +75,31 @@ impl Canary {
                 uid: self.uid.clone(),
                 attempt: 0,
             }),
-            hostname: "canary".to_owned(),
+            // In the node's network a pod has the node's name.
+            hostname: if self.host_network { "" } else { "canary" }.to_owned(),
             linux: Some(LinuxPodSandboxConfig {
                 // A slice that is there anyway: a pod's own would be left behind.
                 cgroup_parent: if self.systemd { "system.slice" } else { "" }.to_owned(),
+                security_context: Some(LinuxSandboxSecurityContext {
+                    namespace_options: Some(self.namespaces()),
+                    ..LinuxSandboxSecurityContext::default()
+                }),
                 ..LinuxPodSandboxConfig::default()
             }),
             ..PodSandboxConfig::default()
+        }
+    }
+
+    fn namespaces(&self) -> NamespaceOption {
+        let network = if self.host_network {
+            NamespaceMode::Node
+        } else {
+            NamespaceMode::Pod
+        };
+        NamespaceOption {
+            network: network as i32,
+            pid: NamespaceMode::Container as i32,
+            ..NamespaceOption::default()
         }
     }
 
@@ -93,7 +115,13 @@ impl Canary {
             }),
             command: self.command.clone(),
             // CRI-O wants it to be there.
-            linux: Some(LinuxContainerConfig::default()),
+            linux: Some(LinuxContainerConfig {
+                security_context: Some(LinuxContainerSecurityContext {
+                    namespace_options: Some(self.namespaces()),
+                    ..LinuxContainerSecurityContext::default()
+                }),
+                ..LinuxContainerConfig::default()
+            }),
             ..ContainerConfig::default()
         }
     }

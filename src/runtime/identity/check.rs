@@ -117,6 +117,7 @@ impl Check<'_> {
             command: busybox.as_ref().map(|_| sleep).unwrap_or_default(),
             image: busybox.unwrap_or_else(|| self.pause.clone()),
             systemd: *systemd,
+            host_network: self.expected.shape == Shape::OciRuntime,
             uid: self.uid.clone(),
         })
     }
@@ -141,12 +142,8 @@ impl Check<'_> {
         let ids = [pod.id.as_str(), pod.container.as_str()];
         let collect = script::collect(root, &ids, &pod.inside, self.unit.as_deref());
         self.guest(&collect).await?;
-        // The lane's own binary is looked at again: it may have been changed since.
-        let mut programs = Facts::read(&self.log).programs();
-        if !programs.contains(&self.expected.path) {
-            programs.push(self.expected.path.clone());
-        }
-        let files = script::files(root, &programs);
+        let programs = Facts::read(&self.log).programs();
+        let files = script::files(root, &programs, &self.expected.path);
         let (files, asked) = tokio::join!(
             said(self.machine, &files, self.limit),
             ask_and_remove(canary, &pod)

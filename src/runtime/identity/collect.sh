@@ -34,9 +34,8 @@ for pid in $pids $(grep -lsF $search "$root"/proc/[0-9]*/cgroup | sed 's#/cgroup
 			[ "$key" != PPid: ] || parent=$value
 		done 2>/dev/null < "$proc/status"
 		exe=$(readlink "$proc/exe") || break
-		sha=$(sha256sum < "$proc/exe")
 		exe=${exe#"$root"}
-		echo "process $pid $parent ${sha%% *} ${exe%% *} $(tr '\0\n' '  ' < "$proc/cmdline")"
+		echo "process $pid $parent $(sum "$proc/exe") ${exe%% *} $(tr '\0\n' '  ' < "$proc/cmdline")"
 		pid=$parent
 	done
 done

@@ -1,3 +1,4 @@
+rm -f "$root/run/bellwether-canary.sums"
 trace=$root/sys/kernel/tracing/instances/bellwether
 [ ! -d "$trace" ] || [ -n "$root" ] || {
 	for event in fork exec; do echo 0 > "$trace/events/sched/sched_process_$event/enable"; done

@@ -108,8 +108,12 @@ const SAYS_SO: u8 = 1;
 
 impl<'a> Look<'a> {
     fn prove(&mut self, what: impl Into<String>, line: &EvidenceLine) {
+        let what = what.into();
+        if self.proofs.iter().any(|proof| proof.what == what) {
+            return;
+        }
         self.proofs.push(Proof {
-            what: what.into(),
+            what,
             line: line.clone(),
         });
     }
@@ -246,20 +250,23 @@ impl<'a> Look<'a> {
     fn states(&mut self) {
         let facts = self.facts;
         for state in &facts.states {
-            let folder = &state.fact.folder;
             let Some(wrote) = family_of_state(&state.fact.entries) else {
                 continue;
             };
+            let folder = state.fact.folder.as_str();
+            // The last part is an id, which says nothing to people.
+            let ids = [&facts.pod, &facts.container];
+            let folder = ids
+                .iter()
+                .find_map(|id| folder.strip_suffix(id.as_str()))
+                .map_or(folder, |folder| folder.trim_end_matches('/'));
+            let words = format!("it left {}'s state in {folder}", wrote.name);
             match self.expected.family() {
-                Some(family) if family == wrote => self.served(
-                    format!("{folder} holds {}'s state", wrote.name),
-                    &state.line,
-                ),
-                Some(_) => self.doubt(
-                    format!("{folder} holds {}'s state", wrote.name),
-                    Some((WROTE_STATE, wrote.name.to_owned())),
-                    &state.line,
-                ),
+                Some(family) if family == wrote => self.served(words, &state.line),
+                Some(_) => {
+                    let instead = Some((WROTE_STATE, wrote.name.to_owned()));
+                    self.doubt(words, instead, &state.line);
+                }
                 None => {}
             }
         }

@@ -4,6 +4,7 @@
 
 use crate::process::quote;
 
+const SUM: &str = include_str!("sum.sh");
 const WATCH: &str = include_str!("watch.sh");
 const FILES: &str = include_str!("files.sh");
 const COLLECT: &str = include_str!("collect.sh");
@@ -12,7 +13,11 @@ const DIRECT: &str = include_str!("direct.sh");
 /// Looks at the lane's binary before anything has run, and turns the kernel's trace of programs on.
 #[must_use]
 pub(super) fn watch(root: &str, path: &str) -> String {
-    format!("root={}\n{FILES}look {}\n{WATCH}", quote(root), quote(path))
+    format!(
+        "root={}\n{SUM}rm -f \"$sums\"\n{FILES}look {}\n{WATCH}",
+        quote(root),
+        quote(path)
+    )
 }
 
 /// Ends the trace, and tells it with the pod's processes and state folders. `unit` is a sandbox controller's.
@@ -20,7 +25,7 @@ pub(super) fn watch(root: &str, path: &str) -> String {
 pub(super) fn collect(root: &str, ids: &[&str], inside: &[u32], unit: Option<&str>) -> String {
     let pids: Vec<String> = inside.iter().map(u32::to_string).collect();
     format!(
-        "root={}\nids={}\npids={}\nunit={}\n{COLLECT}",
+        "root={}\nids={}\npids={}\nunit={}\n{SUM}{COLLECT}",
         quote(root),
         quote(&ids.join(" ")),
         quote(&pids.join(" ")),
@@ -28,14 +33,18 @@ pub(super) fn collect(root: &str, ids: &[&str], inside: &[u32], unit: Option<&st
     )
 }
 
-/// Looks at files: kind, digests, dpkg's record, their own words.
+/// Looks at files: kind, digests, dpkg's record, their own words; and at the lane's own binary once more.
 #[must_use]
-pub(super) fn files(root: &str, paths: &[String]) -> String {
-    let looks: String = paths
-        .iter()
+pub(super) fn files(root: &str, programs: &[String], own: &str) -> String {
+    let others = programs.iter().filter(|path| *path != own);
+    let looks: String = others
         .map(|path| format!("look {}\n", quote(path)))
         .collect();
-    format!("root={}\n{FILES}{looks}", quote(root))
+    format!(
+        "root={}\n{SUM}{FILES}{looks}hold {}\nrm -f \"$sums\"\n",
+        quote(root),
+        quote(own)
+    )
 }
 
 /// How a sandboxer is called directly.

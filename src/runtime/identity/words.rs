@@ -6,7 +6,7 @@ use crate::model::EvidenceLine;
 /// What a direct call said before it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastWords {
-    /// `create`, `start`, or `exec` when there is no binary.
+    /// `create` or `start`.
     pub step: String,
     /// `exit status 1`.
     pub status: String,
@@ -22,7 +22,7 @@ pub fn last_words<'a>(text: &'a str) -> Option<LastWords> {
     let lines: Vec<&str> = text.lines().collect();
     let (step, status) = lines.iter().find_map(|line| {
         let (step, status) = line.strip_prefix("direct ")?.split_once(": ")?;
-        let failed = !step.contains(' ') && status != "exit status 0";
+        let failed = ["create", "start"].contains(&step) && status != "exit status 0";
         failed.then_some((step, status))
     })?;
     let said = |kind: &str| -> Vec<(usize, &'a str)> {
@@ -194,11 +194,8 @@ mod tests {
             (1, "create exit status 1: it said nothing".to_owned())
         );
         assert_eq!(
-            said("direct exec: /usr/bin/crun is not there\n"),
-            (
-                1,
-                "exec /usr/bin/crun is not there: it said nothing".to_owned()
-            )
+            last_words("direct exec: /usr/bin/crun is not there\n"),
+            None
         );
         assert_eq!(
             last_words("direct create: exit status 0\ndirect start: exit status 0\n"),

@@ -19,25 +19,15 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
-/// Answers at a socket until the handle is aborted.
-pub fn serve(socket: &Utf8Path) -> std::io::Result<JoinHandle<()>> {
+use super::pods::Pods;
+
+/// Answers at a socket, for the machine in `root`, until the handle is aborted.
+pub fn serve(socket: &Utf8Path, root: &Utf8Path) -> std::io::Result<JoinHandle<()>> {
     let listener = UnixListener::bind(socket)?;
-    let service = service_fn(|request: http::Request<Body>| async move {
-        let path = request.uri().path().to_owned();
-        Ok::<_, Infallible>(match path.as_str() {
-            "/runtime.v1.RuntimeService/Version" => {
-                answer(request, |_: VersionRequest| Ok(version())).await
-            }
-            "/runtime.v1.RuntimeService/Status" => {
-                answer(request, |_: StatusRequest| Ok(status())).await
-            }
-            _ => {
-                let refuse = |_: StatusRequest| {
-                    Err::<StatusResponse, _>(Status::unimplemented("no such call"))
-                };
-                answer(request, refuse).await
-            }
-        })
+    let pods = Pods::new(root)?;
+    let service = service_fn(move |request: http::Request<Body>| {
+        let pods = pods.clone();
+        async move { Ok::<_, Infallible>(respond(&pods, request).await) }
     });
     let incoming = stream::unfold(listener, |listener| async {
         let accepted = listener.accept().await.map(|(stream, _)| stream);
@@ -48,6 +38,29 @@ pub fn serve(socket: &Utf8Path) -> std::io::Result<JoinHandle<()>> {
             .serve_with_incoming(service, incoming)
             .await;
     }))
+}
+
+async fn respond(pods: &Pods, request: http::Request<Body>) -> http::Response<Body> {
+    let path = request.uri().path().to_owned();
+    let call = path.strip_prefix("/runtime.v1.").unwrap_or_default();
+    match call {
+        "RuntimeService/Version" => answer(request, |_: VersionRequest| Ok(version())).await,
+        "RuntimeService/Status" => answer(request, |_: StatusRequest| Ok(status())).await,
+        "ImageService/ImageStatus" => answer(request, |ask| Ok(pods.image(ask))).await,
+        "RuntimeService/RunPodSandbox" => answer(request, |ask| pods.run(ask)).await,
+        "RuntimeService/CreateContainer" => answer(request, |ask| pods.create(ask)).await,
+        "RuntimeService/StartContainer" => answer(request, |ask| Ok(pods.start(ask))).await,
+        "RuntimeService/PodSandboxStatus" => answer(request, |ask| Ok(pods.pod(ask))).await,
+        "RuntimeService/ContainerStatus" => answer(request, |ask| Ok(pods.container(ask))).await,
+        "RuntimeService/ExecSync" => answer(request, |ask| pods.exec(ask)).await,
+        "RuntimeService/StopPodSandbox" => answer(request, |ask| Ok(pods.stop(ask))).await,
+        "RuntimeService/RemovePodSandbox" => answer(request, |ask| pods.remove(ask)).await,
+        _ => {
+            let refuse =
+                |_: StatusRequest| Err::<StatusResponse, _>(Status::unimplemented("no such call"));
+            answer(request, refuse).await
+        }
+    }
 }
 
 fn version() -> VersionResponse {

@@ -216,7 +216,7 @@ impl FakeMachine {
                 while !root.join("run/containerd/up").exists() {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
-                match cri::serve(&root.join("run/containerd/containerd.sock")) {
+                match cri::serve(&root.join("run/containerd/containerd.sock"), &root) {
                     Ok(server) => Aborted(server).wait().await,
                     Err(error) => panic!("cannot serve CRI below {root}: {error}"),
                 }

@@ -3,6 +3,7 @@
 mod cri;
 pub mod left;
 pub mod machine;
+mod pods;
 pub mod sources;
 
 use std::sync::{Arc, Mutex, OnceLock};
