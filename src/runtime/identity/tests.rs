@@ -49,7 +49,7 @@ fn gvisor() -> Expected {
         shim: Some("containerd-shim-runsc-v1".into()),
         origin: Origin::Build {
             build: "gvisor".into(),
-            sha256: "@RUNSC@".into(),
+            sha256: "a86fd6a0bd8b1c51f7f20c6436f7d903ea639ade36587d4ddbde5eafc7bec9d3".into(),
         },
         ..package("runsc", "/usr/local/bin/runsc")
     }
@@ -149,7 +149,7 @@ fn each_sign_alone_gives_a_disguise_away() {
         "runc"
     );
     assert_eq!(
-        served(&|text| text.replacen("91750651", "00000000", 1)),
+        served(&|text| text.replace("cb6b 91750651", "cb6b 00000000")),
         "another crun"
     );
     assert_eq!(
