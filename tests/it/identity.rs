@@ -53,8 +53,8 @@ Caused by:
 esac
 "#;
 
-/// Runs one lane on a machine whose runc is changed before the canary.
-async fn with_runc(text: &'static str) -> Ran {
+/// Runs one lane on a machine whose runc is changed before the canary. What the run left lies in the world.
+async fn with_runc(text: &'static str) -> (World, Ran) {
     let world = World::shared();
     let machines = world.machines.clone();
     world.watch(move |_, event| {
@@ -73,7 +73,7 @@ async fn with_runc(text: &'static str) -> Ran {
     });
     let ran = world.run(&one_lane("main")).await;
     assert_eq!(left::processes(&world.folder), [""; 0]);
-    ran
+    (world, ran)
 }
 
 /// The cause that stopped its only cell before any spec, and the line it quotes, which is really there.
@@ -147,7 +147,7 @@ async fn a_lane_s_identity_is_written_down_and_nothing_of_the_canary_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_runtime_in_its_place_stops_the_cell() {
-    let ran = with_runc(CRUN).await;
+    let (_world, ran) = with_runc(CRUN).await;
     let cause = stopped(&ran);
     let words = "The lane says runc, the pod was served by crun: it left crun's state in /run/containerd/runc/k8s.io";
     assert!(cause.summary.starts_with(words), "{}", cause.summary);
@@ -159,14 +159,14 @@ async fn another_runtime_in_its_place_stops_the_cell() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_build_of_the_same_runtime_stops_it_too() {
-    let ran = with_runc(PATCHED).await;
+    let (_world, ran) = with_runc(PATCHED).await;
     let words = "The lane says runc, the pod was served by another runc: /opt/bellwether/runtime/bin/runc is not what the build runc made";
     assert_eq!(stopped(&ran).summary, words);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_canary_that_fails_is_stopped_with_the_sandboxer_s_own_words() {
-    let ran = with_runc(BROKEN).await;
+    let (_world, ran) = with_runc(BROKEN).await;
     let cause = stopped(&ran);
     let words = "The canary pod cannot run: /opt/bellwether/runtime/bin/runc create ends with exit status 1: v2 cgroup feature is required, but was not enabled during compile time";
     assert_eq!(cause.summary, words);
