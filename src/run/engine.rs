@@ -395,6 +395,7 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
         ],
         image: shared.outputs.image(&planned.image)?,
         runtime_disk: shared.outputs.path(&planned.runtime_disk)?,
+        runtime: shared.outputs.on_disk(&planned.runtime_disk),
         kubernetes_disk: shared.outputs.path(&planned.kubernetes_disk)?,
         kubernetes: shared.outputs.path(&planned.kubernetes_build)?,
         version: candidate.revisions.get(&kubernetes.source)?.version.clone(),

@@ -5,9 +5,13 @@ use fs_err as fs;
 
 use crate::{
     ignition::NodeConfig,
+    model::Digest,
     process::{ProcessError, call},
-    profile::{Node, Profile, Sandboxer},
-    runtime,
+    profile::{Node, Profile, Sandboxer, SandboxerBinary},
+    runtime::{
+        self,
+        identity::{Expected, Origin},
+    },
     suite::NodeFacts,
 };
 
@@ -104,4 +108,40 @@ pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
         kubernetes_dir: runtime::KUBERNETES_DIR.to_owned(),
         bin_dirs: vec![format!("{}/bin", runtime::RUNTIME_DIR)],
     }
+}
+
+/// What a lane says serves its pods. `builds` are the folders of what the node's runtime disk was made from: a digest
+/// taken there cannot be changed by anything on the node.
+///
+/// # Errors
+/// When the built binary cannot be read.
+pub async fn expected(
+    sandboxer: &Sandboxer,
+    builds: &[Utf8PathBuf],
+) -> Result<Expected, std::io::Error> {
+    let origin = match &sandboxer.binary {
+        SandboxerBinary::Package { package, .. } => Origin::Package {
+            package: package.clone(),
+        },
+        SandboxerBinary::Build { build, binary } => {
+            let files = builds.iter().map(|folder| folder.join("bin").join(binary));
+            match files.into_iter().find(|file| file.exists()) {
+                Some(file) => Origin::Build {
+                    build: build.clone(),
+                    sha256: Digest::of(&tokio::fs::read(file).await?).to_string(),
+                },
+                None => Origin::Unknown,
+            }
+        }
+    };
+    // containerd finds a shim by its runtime type: `io.containerd.runsc.v1` is `containerd-shim-runsc-v1`.
+    let shim = sandboxer.runtime_type.strip_prefix("io.containerd.");
+    Ok(Expected {
+        sandboxer: sandboxer.name.clone(),
+        handler: sandboxer.handler.clone(),
+        shape: sandboxer.shape(),
+        path: runtime::guest_binary(sandboxer),
+        shim: shim.map(|kind| format!("containerd-shim-{}", kind.replace('.', "-"))),
+        origin,
+    })
 }

@@ -30,12 +30,15 @@ pub enum Output {
 
 /// What the steps made so far.
 #[derive(Debug, Default)]
-pub struct Outputs(Mutex<BTreeMap<StepId, Output>>);
+pub struct Outputs {
+    made: Mutex<BTreeMap<StepId, Output>>,
+    on_disk: Mutex<BTreeMap<StepId, Vec<Utf8PathBuf>>>,
+}
 
 impl Outputs {
     /// Keeps a step's output.
     pub fn put(&self, step: &StepId, output: Output) {
-        self.0
+        self.made
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(step.clone(), output);
@@ -45,7 +48,7 @@ impl Outputs {
     #[must_use]
     pub fn path(&self, step: &StepId) -> Option<Utf8PathBuf> {
         match self
-            .0
+            .made
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(step)?
@@ -55,11 +58,26 @@ impl Outputs {
         }
     }
 
+    /// Keeps the builds' folders that a disk was made from.
+    fn put_on_disk(&self, step: &StepId, folders: Vec<Utf8PathBuf>) {
+        self.on_disk
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(step.clone(), folders);
+    }
+
+    /// The builds' folders that a disk was made from.
+    #[must_use]
+    pub fn on_disk(&self, step: &StepId) -> Vec<Utf8PathBuf> {
+        let known = self.on_disk.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(step).cloned().unwrap_or_default()
+    }
+
     /// The node image that a step made.
     #[must_use]
     pub fn image(&self, step: &StepId) -> Option<NodeImage> {
         match self
-            .0
+            .made
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(step)?
@@ -151,6 +169,7 @@ pub async fn run(
                 image::payload(step.id.as_str(), &parts, &step.digest, &context.cache, &log)
                     .await
                     .map_err(|error| image_cause(&error, &name))?;
+            outputs.put_on_disk(&step.id, folders);
             Ok((Output::Disk(payload.disk), payload.fresh))
         }
     }

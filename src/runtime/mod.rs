@@ -6,6 +6,7 @@
 pub mod containerd;
 pub mod cri;
 mod guest;
+pub mod identity;
 mod sandboxer;
 
 pub use containerd::{ConfigError, RuntimeSpec, config};

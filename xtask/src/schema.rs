@@ -19,6 +19,10 @@ fn schemas() -> Result<Vec<(PathBuf, String)>, String> {
             docs.join("verdict.schema.json"),
             text(bellwether::verdict::schema().as_value())?,
         ),
+        (
+            docs.join("identity.schema.json"),
+            text(bellwether::runtime::identity::schema().as_value())?,
+        ),
     ])
 }
 

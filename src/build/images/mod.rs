@@ -61,11 +61,15 @@ impl Images {
     /// The newest tag of the pod sandbox's image.
     #[must_use]
     pub fn pause(&self) -> Option<&str> {
-        let pause = self
-            .provided
-            .iter()
-            .find(|provided| provided.image == Image::Pause)?;
-        pause.tags.last().map(String::as_str)
+        self.tag(Image::Pause)
+    }
+
+    /// The newest tag of an image.
+    #[must_use]
+    pub fn tag(&self, image: Image) -> Option<&str> {
+        let mut provided = self.provided.iter();
+        let provided = provided.find(|provided| provided.image == image)?;
+        provided.tags.last().map(String::as_str)
     }
 }
 

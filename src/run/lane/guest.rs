@@ -47,6 +47,11 @@ impl Attempt<'_> {
             .await?;
             self.node_ready(start);
             self.until_ended(machine, self.save(machine, start)).await?;
+            self.until_ended(
+                machine,
+                self.prove(machine, &ready.cri, sandboxer, accelerator),
+            )
+            .await?;
             self.enter(Phase::SuiteStart);
             let limit = self.suite()?.timeout * scale(accelerator);
             match suite::driver(&self.suite()?.kind) {

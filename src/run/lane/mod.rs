@@ -1,5 +1,6 @@
 //! One attempt at one lane: a machine, its runtime, the suite, and everything they leave.
 
+mod canary;
 mod guest;
 mod snapshot;
 mod start;
@@ -29,6 +30,8 @@ pub struct LaneParts {
     pub image: NodeImage,
     /// Its disk of runtime, CNI plugins and sandboxers.
     pub runtime_disk: Utf8PathBuf,
+    /// The folders of the builds on it, on the host.
+    pub runtime: Vec<Utf8PathBuf>,
     /// Its disk of Kubernetes and test images.
     pub kubernetes_disk: Utf8PathBuf,
     /// The Kubernetes build's folder on the host.

@@ -2,6 +2,7 @@
 //!
 //! Containers are processes of the host, and the guest's `/proc`, cgroups and mounts are files in its folder.
 
+mod served;
 mod store;
 
 use std::{convert::Infallible, sync::Arc};

@@ -16,6 +16,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tonic::Status;
 
+use super::served::Served;
+
 const BUSYBOX: &str = "registry.k8s.io/e2e-test-images/busybox:1.37.0-1";
 const CGROUPS: &str = "sys/fs/cgroup/bellwether";
 
@@ -40,6 +42,7 @@ struct Container {
 /// All of one runtime.
 pub struct Store {
     root: Utf8PathBuf,
+    served: Served,
     pods: Mutex<BTreeMap<String, Pod>>,
     containers: Mutex<BTreeMap<String, Container>>,
     clock: AtomicI64,
@@ -49,6 +52,7 @@ impl Store {
     pub fn new(root: &Utf8Path) -> io::Result<Arc<Self>> {
         let store = Self {
             root: root.to_owned(),
+            served: Served::new(root)?,
             pods: Mutex::default(),
             containers: Mutex::default(),
             clock: AtomicI64::new(1),
@@ -126,6 +130,13 @@ impl Store {
         )?;
         self.file(&format!("proc/{pid}/fd/0"), "")?;
         self.file(&format!("run/shim/{id}/pid"), "")?;
+        if let Err(error) = self.served.pod(&ask.runtime_handler, &id, pid) {
+            let _ = shim.start_kill();
+            self.served.gone(pid, [id.as_str()]);
+            self.gone(&format!("proc/{pid}"));
+            self.gone(&format!("run/shim/{id}"));
+            return Err(error);
+        }
         let pod = Pod {
             config: ask.config.unwrap_or_default(),
             handler: ask.runtime_handler,
@@ -170,13 +181,19 @@ impl Store {
     ) -> Answer<RemovePodSandboxResponse> {
         let id = ask.pod_sandbox_id;
         self.end_pod(&id).await;
-        self.pods.lock().unwrap().remove(&id);
+        let pod = self.pods.lock().unwrap().remove(&id);
         if !self.misbehaves("leaves-state") {
             self.gone(&format!("run/shim/{id}"));
         }
         let mut containers = self.containers.lock().unwrap();
+        let mut ids = vec![id.clone()];
         for (id, _) in containers.extract_if(.., |_, known| known.pod == id) {
             self.gone(&format!("{CGROUPS}/{id}"));
+            ids.push(id);
+        }
+        if let Some(pod) = pod {
+            let ids = ids.iter().map(String::as_str);
+            self.served.gone(pod.shim, ids);
         }
         Ok(RemovePodSandboxResponse {})
     }
@@ -200,6 +217,7 @@ impl Store {
                 runtime_handler: pod.handler.clone(),
                 ..PodSandboxStatus::default()
             }),
+            info: info(pod.shim),
             ..PodSandboxStatusResponse::default()
         })
     }
@@ -220,10 +238,15 @@ impl Store {
     pub async fn create(&self, ask: CreateContainerRequest) -> Answer<CreateContainerResponse> {
         let config = ask.config.unwrap_or_default();
         let image = config.image.clone().unwrap_or_default().image;
-        if image != BUSYBOX {
+        if !is_there(&image) {
             return Err(Status::not_found(format!("image {image:?}: not found")));
         }
         let id = self.id("con");
+        let pods = self.pods.lock().unwrap();
+        if let Some(pod) = pods.get(&ask.pod_sandbox_id) {
+            self.served.container(&pod.handler, &id)?;
+        }
+        drop(pods);
         let container = Container {
             status: ContainerStatus {
                 id: id.clone(),
@@ -449,8 +472,15 @@ impl Store {
         })
     }
 
-    pub async fn image_status(&self, _: ImageStatusRequest) -> Answer<ImageStatusResponse> {
-        Ok(ImageStatusResponse::default())
+    pub async fn image_status(&self, ask: ImageStatusRequest) -> Answer<ImageStatusResponse> {
+        let id = ask.image.unwrap_or_default().image;
+        Ok(ImageStatusResponse {
+            image: is_there(&id).then(|| Image {
+                id,
+                ..Image::default()
+            }),
+            ..ImageStatusResponse::default()
+        })
     }
 
     pub async fn pull(&self, ask: PullImageRequest) -> Answer<PullImageResponse> {
@@ -459,4 +489,15 @@ impl Store {
             "failed to pull {image}: connection refused"
         )))
     }
+}
+
+/// Every busybox is the host's.
+fn is_there(image: &str) -> bool {
+    image.contains("/busybox:")
+}
+
+/// What containerd adds for who asks for more.
+fn info(shim: u32) -> BTreeMap<String, String> {
+    let pid = Served::inside(shim);
+    BTreeMap::from([("info".to_owned(), format!("{{\"pid\":{pid}}}"))])
 }
