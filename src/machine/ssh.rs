@@ -139,7 +139,10 @@ impl Ssh {
     }
 
     /// Starts the shared connection unless it stands.
-    async fn connect(&self) -> Result<(), MachineError> {
+    ///
+    /// # Errors
+    /// When the guest cannot be reached.
+    pub async fn connect(&self) -> Result<(), MachineError> {
         let mut master = self.master.lock().await;
         if let Some(group) = master.as_mut()
             && matches!(group.0.try_wait(), Ok(None))

@@ -112,7 +112,7 @@ impl World {
             payloads: Vec::new(),
             ignition,
             ssh_key: self.path().join("key"),
-            required_units: vec!["needed.service".into()],
+            required_units: Vec::new(),
             keep: false,
         }
     }

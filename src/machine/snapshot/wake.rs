@@ -69,6 +69,12 @@ pub async fn wait(machine: &QemuMachine) -> Result<(), MachineError> {
 /// # Errors
 /// When it cannot be entered, or refuses.
 pub async fn wake(machine: &QemuMachine) -> Result<(), MachineError> {
+    // Before the time is taken, so that it is not old when the guest hears of it.
+    tokio::select! {
+        biased;
+        ending = machine.watched.ended() => return Err(MachineError::Ended(ending)),
+        connected = machine.ssh.connect() => connected?,
+    }
     let (mut id, mut entropy) = ([0; 16], [0; 64]);
     fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
     fs::File::open("/dev/urandom")?.read_exact(&mut id)?;

@@ -6,7 +6,9 @@ echo "$MACHINE_ID" > /etc/machine-id || exit 1
 if [ -d /etc/ssh ]; then
   rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
   ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key || exit 1
-  pid=$(cat /run/sshd.pid 2>/dev/null) && kill -HUP "$pid" || systemctl --no-block reload sshd.service 2>/dev/null
 fi
-# Their lines belong to the new machine id. Nobody needs to wait for them.
-setsid systemctl restart systemd-journald.service bellwether-journal.service >/dev/null 2>&1 </dev/null &
+# The server takes its new key, and the journal the new machine id, a moment later: nobody has to wait for them, and
+# their starts would only take the processor from what is waited for.
+setsid sh -c 'sleep 1
+  pid=$(cat /run/sshd.pid 2>/dev/null) && kill -HUP "$pid" || systemctl reload sshd.service
+  systemctl restart systemd-journald.service bellwether-journal.service' >/dev/null 2>&1 </dev/null &
