@@ -170,7 +170,9 @@ fn reconcile(
 ) -> Result<Reconciled, AttemptError> {
     let mut files = AttemptFiles::load(folder.path(), Some(plan))?;
     // A suite that runs on this host has no output but its events.
-    if files.stream.is_none() && !(state.finished.is_empty() && state.running.is_empty()) {
+    let silent = (files.stream.as_ref())
+        .is_none_or(|stream| stream.specs.is_empty() && stream.unfinished.is_empty());
+    if silent && !(state.finished.is_empty() && state.running.is_empty()) {
         files.stream = Some(StreamLog {
             specs: state.finished.clone(),
             unfinished: state.running.clone(),

@@ -21,6 +21,9 @@ const DRY_RUN: Duration = Duration::from_secs(120);
 /// From the end of the first boot until CRI says that runtime and network are ready; and for the import of images.
 const READY: Duration = Duration::from_secs(60);
 
+/// One call of a suite that asks over CRI.
+const CALL: Duration = Duration::from_secs(20);
+
 impl Attempt<'_> {
     /// Everything between the machine's first boot and its end.
     pub(super) async fn on_machine(
@@ -61,11 +64,12 @@ impl Attempt<'_> {
                         .await
                 }
                 Driver::Host(suite) => {
+                    let cri = ready.cri.within(CALL * scale(accelerator));
                     let run = HostRun {
                         suite: &suite,
                         node: Node {
                             machine,
-                            cri: &ready.cri,
+                            cri: &cri,
                             handler: &sandboxer.handler,
                             scale: scale(accelerator),
                         },

@@ -294,4 +294,52 @@ mod tests {
             assert!(address(url).is_err(), "{url}");
         }
     }
+
+    /// A streaming server for one connection: says what came on stdin, and how it ended.
+    async fn serve(listener: tokio::net::UnixListener) {
+        use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+        let (stream, _) = listener.accept().await.unwrap();
+        #[expect(clippy::result_large_err, reason = "the signature is the library's")]
+        let agree = |request: &Request, mut response: Response| {
+            assert_eq!(request.uri().path(), "/exec/AbC");
+            assert_eq!(request.headers()["Sec-WebSocket-Protocol"], PROTOCOL);
+            let protocol = HeaderValue::from_static(PROTOCOL);
+            response
+                .headers_mut()
+                .insert("Sec-WebSocket-Protocol", protocol);
+            Ok(response)
+        };
+        let accepted = tokio_tungstenite::accept_hdr_async(stream, agree).await;
+        let mut socket = accepted.unwrap();
+        // The first message of a server is empty: the connection stands.
+        socket.send(Message::binary(vec![STDOUT])).await.unwrap();
+        let got = socket.next().await.unwrap().unwrap().into_data();
+        assert_eq!(got[0], STDIN);
+        let status =
+            br#"{"status":"Failure","details":{"causes":[{"reason":"ExitCode","message":"3"}]}}"#;
+        for (channel, bytes) in [(STDOUT, &got[1..]), (STDERR, b"err"), (STATUS, status)] {
+            let message = [&[channel], bytes].concat();
+            socket.send(Message::binary(message)).await.unwrap();
+        }
+        // Gone without a closing handshake, as servers may.
+    }
+
+    #[tokio::test]
+    async fn channels_carry_a_command_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = camino::Utf8PathBuf::try_from(folder.path().join("s")).unwrap();
+        let server = tokio::spawn(serve(tokio::net::UnixListener::bind(&path).unwrap()));
+        let url = "http://127.0.0.1:40001/exec/AbC";
+        let mut channels = Channels::open(url, &path).await.unwrap();
+        channels.send(STDIN, b"hello").await.unwrap();
+        let ended = channels.to_end().await.unwrap();
+        let whole = Ended {
+            stdout: b"hello".to_vec(),
+            stderr: b"err".to_vec(),
+            exit_code: 3,
+        };
+        assert_eq!(ended, whole);
+        server.await.unwrap();
+    }
 }

@@ -84,14 +84,27 @@ pub async fn bad_command(stage: &Stage<'_>) -> Result<(), Failed> {
 
 pub async fn out_of_memory(stage: &Stage<'_>) -> Result<(), Failed> {
     let pod = stage.shared_pod().await?;
+    // One block that is read whole: all of it is touched. Not before it is told to: a runtime watches a container's
+    // memory once it has started it.
+    let script = "until [ -e /tmp/now ]; do sleep 0.1; done; exec dd if=/dev/zero of=/dev/null bs=256M count=1";
     let wish = Wish {
-        // One block that is read whole: all of it is touched.
-        command: &["dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"],
+        command: &["sh", "-c", script],
         memory: 32 << 20,
         ..Wish::default()
     };
     let id = stage.start(&pod, wish).await?;
-    let status = stage.ended(&id).await?;
+    let limit = stage.scaled(Duration::from_secs(5));
+    let touch = stage.cri().exec_sync(&id, &["touch", "/tmp/now"], limit);
+    stage.act("ExecSync touch /tmp/now", touch).await?;
+    stage.ended(&id).await?;
+    // The kernel's word on memory may reach the runtime after the process's end.
+    let status = stage
+        .until(
+            Duration::from_secs(3),
+            || stage.status(&id),
+            |status| status.reason == "OOMKilled",
+        )
+        .await?;
     ensure(status.exit_code == 137, || {
         format!("its exit code is {}, a kill's is 137", status.exit_code)
     })?;

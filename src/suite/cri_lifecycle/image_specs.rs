@@ -1,7 +1,12 @@
 //! Specs of images.
 
+use std::time::Duration;
+
 use super::stage::{Failed, Stage, ensure};
 use crate::process::quote;
+
+/// The image that is made in the guest, and removed.
+const TINY: &str = "bellwether.invalid/tiny:1";
 
 pub async fn images(stage: &Stage<'_>) -> Result<(), Failed> {
     let cri = stage.cri();
@@ -23,33 +28,34 @@ pub async fn images(stage: &Stage<'_>) -> Result<(), Failed> {
         .filter_map(|system| system.used_bytes.as_ref())
         .any(|used| used.value > 0);
     ensure(used, || format!("no file system holds images: {info:?}"))?;
-    // Another name for the same image: its removal must leave the image to its other names.
-    let tag = "bellwether.invalid/removed:1";
+    // One of its own, as small as can be: a removal takes an image with all its names.
     let script = format!(
-        "PATH={root}/opt/bellwether/runtime/bin:$PATH ctr -n k8s.io images tag {} {}",
-        quote(name),
-        quote(tag),
-        root = stage.root(),
+        "PATH={}/opt/bellwether/runtime/bin:$PATH\n{}",
+        quote(stage.root()),
+        include_str!("tiny_image.sh")
     );
-    stage.sh("another name for the image", &script).await?;
-    let known = || async { Ok(cri.image_status(tag).await?.is_some()) };
-    let there = stage
-        .until(std::time::Duration::from_secs(5), known, |known| *known)
-        .await?;
-    ensure(there, || {
-        format!("{tag} was made and the runtime does not know it")
+    stage.sh("a tiny image is imported", &script).await?;
+    let known = || async { Ok(cri.image_status(TINY).await?) };
+    let tiny = stage
+        .until(Duration::from_secs(5), known, Option::is_some)
+        .await?
+        .ok_or_else(|| Failed::Said(format!("{TINY} was imported and is not known")))?;
+    // What is removed already is removed.
+    for _ in 0..2 {
+        let remove = cri.remove_image(TINY);
+        stage.act(format!("RemoveImage {TINY}"), remove).await?;
+    }
+    for name in [TINY, &tiny.id] {
+        let left = cri.image_status(name).await?;
+        ensure(left.is_none(), || {
+            format!("{name} is there after it was removed")
+        })?;
+    }
+    let listed = cri.list_images().await?;
+    ensure(listed.iter().all(|other| other.id != tiny.id), || {
+        format!("{TINY} is listed after it was removed")
     })?;
-    // By its name, not by the id: the id stands for all names.
-    stage
-        .act(format!("RemoveImage {tag}"), cri.remove_image(tag))
-        .await?;
-    let left = cri.image_status(tag).await?;
-    ensure(left.is_none(), || {
-        format!("{tag} is there after it was removed")
-    })?;
-    // Removed already is removed.
-    stage
-        .act("RemoveImage again", cri.remove_image(tag))
-        .await?;
-    Ok(())
+    ensure(listed.iter().any(|other| other.id == image.id), || {
+        format!("{name} went with {TINY}")
+    })
 }

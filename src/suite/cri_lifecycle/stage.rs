@@ -74,7 +74,7 @@ pub struct Shared {
 /// What is the same for all specs.
 struct Facts {
     image: String,
-    cgroup_parent: &'static str,
+    systemd: bool,
 }
 
 /// A pod.
@@ -230,14 +230,7 @@ impl<'a> Stage<'a> {
                 let folder = quote(&format!("{}{LOGS}", self.root()));
                 self.sh("a folder for logs", &format!("mkdir -p {folder}"))
                     .await?;
-                Ok(Facts {
-                    image,
-                    cgroup_parent: if systemd {
-                        "bellwether.slice"
-                    } else {
-                        "/bellwether"
-                    },
-                })
+                Ok(Facts { image, systemd })
             })
             .await
     }
@@ -264,6 +257,11 @@ impl<'a> Stage<'a> {
     async fn run_pod(&self) -> Result<Pod, Failed> {
         let facts = self.facts().await?;
         let serial = self.serial();
+        // A cgroup of its own for each pod, named as the kubelet names them.
+        let cgroup_parent = match facts.systemd {
+            true => format!("/bellwether.slice/bellwether-pod{serial}.slice"),
+            false => format!("/bellwether/pod{serial}"),
+        };
         let config = PodSandboxConfig {
             metadata: Some(PodSandboxMetadata {
                 name: format!("pod{serial}"),
@@ -274,7 +272,7 @@ impl<'a> Stage<'a> {
             hostname: format!("pod{serial}"),
             log_directory: format!("{}{LOGS}", self.root()),
             linux: Some(LinuxPodSandboxConfig {
-                cgroup_parent: facts.cgroup_parent.to_owned(),
+                cgroup_parent,
                 ..LinuxPodSandboxConfig::default()
             }),
             ..PodSandboxConfig::default()

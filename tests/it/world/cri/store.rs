@@ -288,14 +288,11 @@ impl Store {
             &format!("{memory}\n"),
         )?;
         self.change(&id, |container| container.status.started_at = self.tick())?;
-        // What is over its limit must not run on this host.
-        if program == "dd" && memory > 0 {
-            let said = if self.misbehaves("never-says-oom") {
-                "Error"
-            } else {
-                "OOMKilled"
-            };
-            self.end(&id, 137, said);
+        // What goes over its limit must not run on this host; it waits for the exec of `touch`.
+        if words.iter().any(|word| word.contains("bs=256M")) {
+            self.change(&id, |container| {
+                container.status.state = ContainerState::ContainerRunning as i32;
+            })?;
             return Ok(StartContainerResponse {});
         }
         let mut child = match process::command(program)
@@ -440,6 +437,15 @@ impl Store {
     }
 
     pub async fn exec_sync(&self, ask: ExecSyncRequest) -> Answer<ExecSyncResponse> {
+        if ask.cmd.first().is_some_and(|program| program == "touch") {
+            let oom = !self.misbehaves("never-says-oom");
+            self.end(
+                &ask.container_id,
+                137,
+                if oom { "OOMKilled" } else { "Error" },
+            );
+            return Ok(ExecSyncResponse::default());
+        }
         if self.change(&ask.container_id, |container| container.pid)? == 0 {
             return Err(Status::failed_precondition("container is not running"));
         }
