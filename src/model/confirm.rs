@@ -21,19 +21,6 @@ pub enum Again {
     Control,
 }
 
-impl Again {
-    /// The name as it is written everywhere.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SameNode => "same-node",
-            Self::FreshNode => "fresh-node",
-            Self::LastGood => "last-good",
-            Self::Control => "control",
-        }
-    }
-}
-
 /// One more try at a failed spec.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rerun {

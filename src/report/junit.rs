@@ -105,7 +105,7 @@ fn spec_case(spec: &SpecResult) -> TestCase {
         SpecOutcome::Passed => TestCase::success(&name, seconds),
         SpecOutcome::UnexpectedPass => {
             let mut case = TestCase::success(&name, seconds);
-            case.set_system_out(&format!("unexpected-pass: {reason}"));
+            case.set_system_out(&cdata(&format!("unexpected-pass: {reason}")));
             case
         }
         SpecOutcome::Skipped | SpecOutcome::NotRun => {
@@ -114,7 +114,7 @@ fn spec_case(spec: &SpecResult) -> TestCase {
         SpecOutcome::ExpectedFailure => {
             let mut case = TestCase::skipped_with_cause(&name, kind, &reason);
             if let Some(failure) = &spec.failure {
-                case.set_system_out(&text(&failure.message));
+                case.set_system_out(&cdata(&text(&failure.message)));
             }
             case
         }
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        let mut summary = samples::failed();
+        let mut summary = samples::expected();
         let hostile = "]]><evil a='1'/>\u{1b}[31m\u{0}\u{ffff} & \"<&amp;";
         for cell in &mut summary.cells {
             for spec in &mut cell.specs {
@@ -237,6 +237,7 @@ mod tests {
                     failure.text = hostile.to_owned();
                     failure.message = hostile.to_owned();
                 }
+                spec.reason = spec.reason.as_ref().map(|_| hostile.to_owned());
             }
         }
         let xml = junit(&summary).unwrap();

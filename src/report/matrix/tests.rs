@@ -3,8 +3,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{model::LaneCounts, report::samples};
 
+/// A spec's outcome and seconds; nothing where it is not planned.
+type Planned = Option<(SpecOutcome, f64)>;
+
 /// A run whose lanes are these, by sandboxer: outcome and seconds of specs `a`, `b`, … `f`; `None` is not planned.
-fn run(lanes: &[(&str, &[Option<(SpecOutcome, f64)>])]) -> RunSummary {
+fn run(lanes: &[(&str, &[Planned])]) -> RunSummary {
     let mut summary = samples::passed();
     let template = summary.cells.remove(0);
     for (sandboxer, specs) in lanes {
@@ -121,11 +124,11 @@ proptest! {
             O::ExpectedFailure, O::UnexpectedPass,
         ];
         const NAMES: [&str; 4] = ["w", "x", "y", "z"];
-        let lanes: Vec<Vec<Option<(O, f64)>>> = lanes
+        let lanes: Vec<Vec<Planned>> = lanes
             .into_iter()
             .map(|lane| lane.into_iter().map(|s| s.map(|(o, t)| (ALL[o], t))).collect())
             .collect();
-        let named: Vec<(&str, &[Option<(O, f64)>])> =
+        let named: Vec<(&str, &[Planned])> =
             NAMES.into_iter().zip(lanes.iter().map(Vec::as_slice)).collect();
         let summary = run(&named);
         for matrix in matrices(&summary) {
