@@ -27,12 +27,18 @@ const ENGINES: [&str; 2] = ["run", "bisect"];
 const FACES: [&str; 4] = ["cli", "daemon", "web", "operator"];
 
 /// Folders and files that never touch the world.
-const PURE: [&str; 5] = [
+const PURE: [&str; 11] = [
     "src/model",
     "src/plan",
     "src/ignition",
     "src/verdict",
     "src/profile/settings.rs",
+    "src/runtime/identity/execs.rs",
+    "src/runtime/identity/expected.rs",
+    "src/runtime/identity/facts.rs",
+    "src/runtime/identity/family.rs",
+    "src/runtime/identity/judge.rs",
+    "src/runtime/identity/words.rs",
 ];
 
 /// Files inside a pure folder that are its rim.

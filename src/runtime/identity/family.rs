@@ -77,10 +77,9 @@ pub fn family_of_state(entries: &[String]) -> Option<&'static Family> {
             .iter()
             .any(|entry| entry == wanted || wanted.starts_with('.') && entry.ends_with(*wanted))
     };
-    FAMILIES.iter().find(|family| {
-        family.state.iter().all(|name| holds(&name))
-            && !family.never.iter().any(|name| holds(&name))
-    })
+    FAMILIES
+        .iter()
+        .find(|family| family.state.iter().all(&holds) && !family.never.iter().any(&holds))
 }
 
 #[cfg(test)]
