@@ -27,6 +27,8 @@ fn filters() -> insta::Settings {
         ("\\d+ cores?, [0-9.]+ [GM]iB", "[host]"),
         ("(?m)\\d+:\\d\\d$", "[time]"),
         ("-g[0-9a-f]{9}", "-g[commit]"),
+        ("\\([0-9a-f]{40}\\)", "([commit])"),
+        ("sha256 [0-9a-f]{12}", "sha256 [digest]"),
         ("go1\\.[0-9.]+", "[go]"),
         ("(?m)^( +toolchain.*|  +cc .*)$", "[toolchains]"),
         (" +\n", "\n"),

@@ -37,7 +37,7 @@ impl Attempt<'_> {
             expected: &expected,
             busybox: images.tag(Image::Busybox).map(str::to_owned),
             pause: images.pause().unwrap_or_default().to_owned(),
-            unit: None,
+            unit: sandboxer.unit_name().map(str::to_owned),
             uid: self.planned.lane.id.to_string(),
             limit: CALL * scale(accelerator),
             log: String::new(),

@@ -105,9 +105,9 @@ async fn attempt_at(
         })),
         Ok(_) => {
             let log = context.log.scoped(scope, folder.clone());
-            Attempt::new(context, planned, parts, suite, &folder, &log)
-                .to_end()
-                .await
+            let attempt = Attempt::new(context, planned, parts, suite, &folder, &log);
+            // On the heap: a whole attempt's state is too much for the stacks of those who wait for it.
+            Box::pin(attempt.to_end()).await
         }
     };
     let (stop, not_run) = match early {
@@ -162,7 +162,7 @@ impl<'a> Attempt<'a> {
                 StopKind::Cancelled,
                 "the run was stopped by Ctrl-C or by its parent",
             ))),
-            result = self.drive() => result.err(),
+            result = Box::pin(self.drive()) => result.err(),
         };
         if let Some(Early::Stop(stop)) = &early {
             self.log

@@ -83,15 +83,16 @@ impl Served {
         self.call(&self.binary(handler)?, "create", id)
     }
 
-    /// Nothing of a pod stays.
-    pub fn gone<'i>(&self, shim: u32, ids: impl IntoIterator<Item = &'i str>) {
-        let inside = format!("proc/{}", Self::inside(shim));
-        let states = ids.into_iter().map(|id| format!("{STATE}/{id}"));
-        for folder in states.chain([inside]) {
-            let _ = fs::remove_dir_all(self.root.join(folder));
-        }
+    /// Nothing of a pod or a container stays.
+    pub fn gone(&self, id: &str) {
+        let _ = fs::remove_dir_all(self.root.join(STATE).join(id));
         // Kept only while somebody's state is in it.
         let _ = fs::remove_dir(self.root.join(STATE));
+    }
+
+    /// The process of a pod ends.
+    pub fn end(&self, shim: u32) {
+        let _ = fs::remove_dir_all(self.root.join(format!("proc/{}", Self::inside(shim))));
     }
 
     /// What the runtime's configuration names for a handler.

@@ -132,7 +132,8 @@ impl Store {
         self.file(&format!("run/shim/{id}/pid"), "")?;
         if let Err(error) = self.served.pod(&ask.runtime_handler, &id, pid) {
             let _ = shim.start_kill();
-            self.served.gone(pid, [id.as_str()]);
+            self.served.end(pid);
+            self.served.gone(&id);
             self.gone(&format!("proc/{pid}"));
             self.gone(&format!("run/shim/{id}"));
             return Err(error);
@@ -186,14 +187,13 @@ impl Store {
             self.gone(&format!("run/shim/{id}"));
         }
         let mut containers = self.containers.lock().unwrap();
-        let mut ids = vec![id.clone()];
         for (id, _) in containers.extract_if(.., |_, known| known.pod == id) {
             self.gone(&format!("{CGROUPS}/{id}"));
-            ids.push(id);
+            self.served.gone(&id);
         }
+        self.served.gone(&id);
         if let Some(pod) = pod {
-            let ids = ids.iter().map(String::as_str);
-            self.served.gone(pod.shim, ids);
+            self.served.end(pod.shim);
         }
         Ok(RemovePodSandboxResponse {})
     }
@@ -236,10 +236,13 @@ impl Store {
     }
 
     pub async fn create(&self, ask: CreateContainerRequest) -> Answer<CreateContainerResponse> {
-        let config = ask.config.unwrap_or_default();
+        let mut config = ask.config.unwrap_or_default();
         let image = config.image.clone().unwrap_or_default().image;
         if !is_there(&image) {
             return Err(Status::not_found(format!("image {image:?}: not found")));
+        }
+        if is_pause(&image) {
+            config.command = ["sleep", "3600"].map(str::to_owned).into();
         }
         let id = self.id("con");
         let pods = self.pods.lock().unwrap();
@@ -382,6 +385,7 @@ impl Store {
             self.dead(&id).await;
         }
         self.containers.lock().unwrap().remove(&id);
+        self.served.gone(&id);
         Ok(RemoveContainerResponse {})
     }
 
@@ -497,9 +501,13 @@ impl Store {
     }
 }
 
-/// Every busybox is the host's.
+/// Every busybox is the host's, and a pause image only waits.
 fn is_there(image: &str) -> bool {
-    image.contains("/busybox:")
+    image.contains("/busybox:") || is_pause(image)
+}
+
+fn is_pause(image: &str) -> bool {
+    image.contains("/pause:")
 }
 
 /// What containerd adds for who asks for more.
