@@ -114,8 +114,7 @@ fn stage(tree: &Path, version: &str) {
                     &["mod", "edit", &drop("replace"), &drop("require")],
                 ));
                 said(
-                    &mut go(tree, &["work", "edit", &format!("-dropuse={folder}")])
-                        .env_remove("GOWORK"),
+                    go(tree, &["work", "edit", &format!("-dropuse={folder}")]).env_remove("GOWORK"),
                 );
             }
         }
