@@ -138,15 +138,16 @@ fn go(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same files give the same commits, so that a second run finds what the first one built.
 fn git(tree: &Path, arguments: &[&str]) {
-    let who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
-    said(
-        Command::new("git")
-            .arg("-C")
-            .arg(tree)
-            .args(who)
-            .args(arguments),
-    );
+    let mut command = Command::new("git");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command
+            .env(format!("GIT_{who}_NAME"), "t")
+            .env(format!("GIT_{who}_EMAIL"), "t@example.org")
+            .env(format!("GIT_{who}_DATE"), "2026-01-01T00:00:00Z");
+    }
+    said(command.arg("-C").arg(tree).args(arguments));
 }
 
 fn said(command: &mut Command) -> String {
