@@ -49,7 +49,9 @@ impl Attempt<'_> {
             )
             .await?;
             self.node_ready(start);
-            self.until_ended(machine, self.save(machine, start)).await?;
+            let ready = self
+                .until_ended(machine, self.save(machine, start, ready))
+                .await?;
             self.until_ended(
                 machine,
                 self.prove(machine, &ready.cri, sandboxer, accelerator),

@@ -133,18 +133,23 @@ impl Attempt<'_> {
     }
 
     /// Saves a node that was booted, for those who come after. That it cannot be saved is said, and no harm to the lane.
-    pub(super) async fn save(&self, machine: &dyn Machine, start: &Start<'_>) -> Result<(), Stop> {
+    /// Returns the runtime's connection, which is another one then: a save cuts everything that leads into the guest.
+    pub(super) async fn save(
+        &self,
+        machine: &dyn Machine,
+        start: &Start<'_>,
+        ready: Ready,
+    ) -> Result<Ready, Stop> {
         let Some(key) = &start.save_as else {
-            return Ok(());
+            return Ok(ready);
         };
         match self.try_save(machine, start.spec, key).await {
-            Ok(()) => Ok(()),
-            Err(MachineError::Ended(ending)) => Err(ending.stop(self.phase())),
-            Err(error) => {
-                self.wait(format!("the suite; its node could not be saved: {error}"));
-                Ok(())
-            }
+            Ok(()) => {}
+            Err(MachineError::Ended(ending)) => return Err(ending.stop(self.phase())),
+            Err(error) => self.wait(format!("the suite; its node could not be saved: {error}")),
         }
+        self.answers(machine, ANSWERS * scale(start.spec.accelerator))
+            .await
     }
 
     async fn try_save(

@@ -26,8 +26,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use serde_json::Value;
 use tokio::{
+    net::{UnixListener, UnixStream},
     sync::{mpsc::UnboundedSender, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 use super::cri;
@@ -230,6 +231,22 @@ struct FakeMachine {
     /// Ends the guest's processes when its stdin ends.
     power: Child,
     runtime: Option<JoinHandle<()>>,
+    /// What leads into the guest; none of it outlives a save.
+    forwards: Mutex<JoinSet<()>>,
+}
+
+/// Leads who connects to `from` on to `to`. Ends with its connections.
+async fn lead(from: UnixListener, to: Utf8PathBuf) {
+    let mut connections = JoinSet::new();
+    while let Ok((mut host, _)) = from.accept().await {
+        let to = to.clone();
+        connections.spawn(async move {
+            if let Ok(mut guest) = UnixStream::connect(&to).await {
+                // A connection that breaks is its two ends' affair.
+                let _ = tokio::io::copy_bidirectional(&mut host, &mut guest).await;
+            }
+        });
+    }
 }
 
 impl FakeMachine {
@@ -256,6 +273,7 @@ impl FakeMachine {
             control,
             power,
             runtime: None,
+            forwards: Mutex::default(),
         })
     }
 
@@ -396,7 +414,15 @@ impl Machine for FakeMachine {
     }
 
     fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>> {
-        async move { Ok(Utf8PathBuf::from(format!("{}{socket}", self.control.root))) }.boxed()
+        async move {
+            let host = Utf8PathBuf::from(format!("{}.forward", self.control.root));
+            let _ = std::fs::remove_file(&host);
+            let guest = format!("{}{socket}", self.control.root).into();
+            let leads = lead(UnixListener::bind(&host)?, guest);
+            self.forwards.lock().unwrap().spawn(leads);
+            Ok(host)
+        }
+        .boxed()
     }
 
     fn save<'a>(&'a self, folder: &'a Utf8Path) -> BoxFuture<'a, Result<Duration, MachineError>> {
@@ -404,6 +430,7 @@ impl Machine for FakeMachine {
             if let Some(gone) = self.gone() {
                 return Err(gone);
             }
+            self.forwards.lock().unwrap().abort_all();
             let (root, memory) = (&self.control.root, folder.join(MEMORY));
             // What runs and what leads to the host is no part of the guest's disk.
             let skipped = ["./run/containerd*", "./dev"].map(|path| format!("--exclude={path}"));
