@@ -154,16 +154,25 @@ impl Fault {
     }
 }
 
-/// The import of images and the start of the suite follow each other at once. So the importer is held while it waits
-/// for its last image: what follows is the suite.
+/// The import of images, the canary and the start of the suite follow each other at once. So the importer is held while it
+/// waits for its last image. A last import that was too short to be seen is over when no other follows: the canary takes
+/// longer than that is waited for.
 const BEFORE_SUITE: &str = r#"
 last=$(ls /opt/bellwether/kubernetes/images/*.tar | tail -n 1)
-until import=$(pgrep -o -f "images import .*$last"); do sleep 0.5; done
-importer=$(ps -o ppid= -p "$import" | tr -d ' ')
-kill -STOP "$importer"
-while [ -n "$(tr -d '\0' < "/proc/$import/cmdline" 2>/dev/null)" ]; do sleep 0.5; done
+quiet=0
+until import=$(pgrep -o -f "images import .*$last"); do
+  if pgrep -f 'images import' >/dev/null; then seen=1 quiet=0
+  elif [ -n "$seen" ]; then quiet=$((quiet + 1)); fi
+  [ $quiet -lt 8 ] || break
+  sleep 0.05
+done
+if [ -n "$import" ]; then
+  importer=$(ps -o ppid= -p "$import" | tr -d ' ')
+  kill -STOP "$importer"
+  while [ -n "$(tr -d '\0' < "/proc/$import/cmdline" 2>/dev/null)" ]; do sleep 0.5; done
+fi
 @ACT@
-kill -CONT "$importer"
+[ -z "$importer" ] || kill -CONT "$importer"
 "#;
 
 /// Once a first spec is over and the next one runs.
