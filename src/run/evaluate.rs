@@ -13,6 +13,7 @@ use crate::{
         Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, ExpectationUse,
         Lane, LaneCounts, Phase, SpecResult, Stop, StopKind, SuitePlan,
     },
+    runtime::identity::{IDENTITY_FILE, Identity},
     suite::{ExitClass, SuiteExit, ginkgo::StreamLog},
     verdict::{self, LaneCauses},
 };
@@ -23,9 +24,6 @@ pub const PLAN_FILE: &str = "plan.json";
 pub const CELL_FILE: &str = "cell.json";
 /// Why its specs failed, in the attempt's folder.
 pub const CAUSES_FILE: &str = "causes.json";
-
-/// The proof of who served the lane's pods, in the attempt's folder; its `binary` says with what.
-pub const IDENTITY_FILE: &str = "identity.json";
 
 /// Judges an attempt, writes the judgement beside its evidence, and returns it. Evidence that cannot be read makes
 /// a stopped cell: silence is never green.
@@ -140,18 +138,17 @@ fn expected(
 
 /// Who served the pods, where that was established.
 fn identity(folder: &EvidenceDir) -> Option<String> {
-    let document: serde_json::Value = folder.read_json(IDENTITY_FILE).ok()?;
-    let text = |pointer| document.pointer(pointer).and_then(|value| value.as_str());
-    let name = text("/binary/version").or(text("/runtime"));
-    let sha256 = text("/binary/sha256").and_then(|digest| digest.get(..12));
-    let digest = sha256.map(|digest| format!("sha256 {digest}"));
+    let Identity {
+        runtime, binary, ..
+    } = folder.read_json(IDENTITY_FILE).ok()?;
+    let digest = binary.sha256.as_deref().and_then(|sha256| sha256.get(..12));
     let parts = [
-        name.map(str::to_owned),
-        text("/binary/path").map(str::to_owned),
-        digest,
+        binary.version.or(runtime),
+        Some(binary.path),
+        digest.map(|digest| format!("sha256 {digest}")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
+    Some(parts.join(", "))
 }
 
 /// Writes an attempt's judgement beside its evidence.
