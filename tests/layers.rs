@@ -15,9 +15,9 @@ use regex::Regex;
 const FREE: [&str; 3] = ["model", "process", "clock"];
 
 /// In the order in which data flows: each may know those before it.
-const STATIONS: [&str; 14] = [
+const STATIONS: [&str; 15] = [
     "profile", "source", "plan", "build", "image", "ignition", "machine", "runtime", "suite",
-    "evidence", "verdict", "history", "report", "github",
+    "evidence", "verdict", "triage", "history", "report", "github",
 ];
 
 /// May know all stations, and `bisect` may know `run`.
@@ -27,11 +27,12 @@ const ENGINES: [&str; 2] = ["run", "bisect"];
 const FACES: [&str; 4] = ["cli", "daemon", "web", "operator"];
 
 /// Folders and files that never touch the world.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "src/model",
     "src/plan",
     "src/ignition",
     "src/verdict",
+    "src/triage",
     "src/profile/settings.rs",
     "src/runtime/identity/execs.rs",
     "src/runtime/identity/expected.rs",

@@ -1,0 +1,8 @@
+//! Triage: every failure in one cluster, every cluster with a class and an owner.
+//!
+//! Owns: the failure record, what is extracted from it, signatures, clusters, statistics, attribution.
+//! Pure. Must not: read files, or judge a run (that is `verdict`).
+
+mod failure;
+
+pub use failure::{ArtifactLine, Failure, Place};
