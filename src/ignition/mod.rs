@@ -5,6 +5,7 @@
 
 mod base;
 mod data_url;
+mod disks;
 mod error;
 mod locate;
 mod merge;
@@ -13,6 +14,7 @@ mod parse;
 mod validate;
 
 pub use data_url::contents;
+pub use disks::mounts;
 pub use error::{IgnitionError, Problem};
 pub use merge::merge;
 pub use node::{GuestFile, GuestUnit, NodeConfig};

@@ -48,6 +48,15 @@ pub fn later_overlay(overlay: &Utf8Path) -> Utf8PathBuf {
     overlay.with_extension("later.qcow2")
 }
 
+/// How the file names of empty disks begin.
+pub const EMPTY: &str = "empty-";
+
+/// Where a machine has an empty disk of its own, beside its overlay.
+#[must_use]
+pub fn empty_disk(overlay: &Utf8Path, serial: &str) -> Utf8PathBuf {
+    overlay.with_file_name(format!("{EMPTY}{serial}.img"))
+}
+
 /// All arguments of [`QEMU`].
 #[must_use]
 pub fn arguments(spec: &MachineSpec, places: &Places) -> Vec<String> {
@@ -90,7 +99,8 @@ fn processor(spec: &MachineSpec) -> Vec<String> {
     // connection). The real tier's `a_saved_machine_comes_back_as_another` holds this.
     let (accelerator, cpu) = match spec.accelerator {
         Accelerator::Kvm => ("kvm", "host"),
-        Accelerator::Tcg => ("tcg,thread=multi,tb-size=1024", "Nehalem"),
+        // Nehalem itself has no pages of 1 GiB.
+        Accelerator::Tcg => ("tcg,thread=multi,tb-size=1024", "Nehalem,+pdpe1gb"),
     };
     words([
         "-name",
@@ -162,6 +172,14 @@ fn disks(spec: &MachineSpec, places: &Places) -> Vec<String> {
             escape(image.as_str())
         );
         let device = format!("virtio-blk-pci,drive=payload{n},serial={}", escape(serial));
+        list.extend(words(["-drive", &drive, "-device", &device]));
+    }
+    for (n, (serial, _)) in spec.disks.iter().enumerate() {
+        let drive = format!(
+            "file={},if=none,id=disk{n},format=raw,cache=unsafe,discard=unmap",
+            escape(empty_disk(&places.overlay, serial).as_str())
+        );
+        let device = format!("virtio-blk-pci,drive=disk{n},serial={}", escape(serial));
         list.extend(words(["-drive", &drive, "-device", &device]));
     }
     list
@@ -240,6 +258,7 @@ mod tests {
             root_disk: "/cache/image/root.img".into(),
             root_format: "raw".into(),
             disk: 20 << 30,
+            disks: vec![("images".into(), 10 << 30)],
             kernel: Some((
                 "/cache/image/vmlinuz".into(),
                 "/cache/image/initrd.img".into(),
@@ -277,6 +296,7 @@ mod tests {
         let mut spec = spec(Accelerator::Kvm);
         spec.kernel = None;
         spec.payloads.clear();
+        spec.disks.clear();
         insta::assert_snapshot!(script(&arguments(&spec, &places())));
     }
 

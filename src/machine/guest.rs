@@ -31,6 +31,9 @@ pub struct MachineSpec {
     pub root_format: String,
     /// Size of the overlay, in bytes.
     pub disk: u64,
+    /// Empty disks beside it: serial (seen as `/dev/disk/by-id/virtio-<serial>`) and size in bytes. Each gets an ext4 file
+    /// system at each start.
+    pub disks: Vec<(String, u64)>,
     /// Kernel and initramfs for direct boot; absent for images with a boot loader.
     pub kernel: Option<(Utf8PathBuf, Utf8PathBuf)>,
     /// Kernel arguments beside the machine's own.

@@ -243,6 +243,15 @@ async fn prepare(spec: &MachineSpec, places: &Places) -> Result<Vec<String>, Mac
         .arg(spec.disk.to_string())
         .run()
         .await?;
+    for (serial, size) in &spec.disks {
+        let disk = args::empty_disk(&places.overlay, serial);
+        fs::File::create(&disk)?.set_len(*size)?;
+        call("mkfs.ext4")
+            .args(["-q", "-F", "-E", "root_owner=0:0", "-L", serial.get(..16).unwrap_or(serial)])
+            .arg(disk.as_str())
+            .run()
+            .await?;
+    }
     let words = args::arguments(spec, places);
     fs::write(spec.folder.join(args::COMMAND), args::script(&words))?;
     Ok(words)

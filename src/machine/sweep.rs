@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::args::later_overlay;
+use super::args::{EMPTY, later_overlay};
 use crate::process::kill_group;
 
 /// A process, as it can be found again.
@@ -115,6 +115,12 @@ impl Record {
         let _ = fs::remove_dir_all(&self.runtime);
         let _ = fs::remove_file(&self.overlay);
         let _ = fs::remove_file(later_overlay(&self.overlay));
+        let beside = self.overlay.parent().and_then(|folder| fs::read_dir(folder).ok());
+        for entry in beside.into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(EMPTY) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

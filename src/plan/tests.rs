@@ -91,6 +91,7 @@ fn profile() -> Profile {
             cpus: 2,
             memory: 4 << 30,
             disk: 20 << 30,
+            disks: Vec::new(),
             ignition: Vec::new(),
             kernel_arguments: Vec::new(),
         }],

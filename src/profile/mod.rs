@@ -27,7 +27,7 @@ pub use overrides::Overrides;
 pub use problem::{ProfileError, ProfileErrors};
 pub use schema::schema;
 pub use settings::{
-    Build, CriLifecycle, Expect, Gate, Ginkgo, Image, Node, Pairing, Preset, Profile, Recipe,
+    Build, CriLifecycle, Expect, Gate, Ginkgo, Image, Node, NodeDisk, Pairing, Preset, Profile, Recipe,
     Runtime, RuntimeKind, Sandboxer, SandboxerBinary, Schedule, Selection, Shape, Source,
     SourceKind, Suite, SuiteKind,
 };

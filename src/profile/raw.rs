@@ -241,11 +241,28 @@ pub(super) struct RawNode {
     pub(super) memory: Option<Text>,
     /// Root disk; sparse on the host. Default: `20GiB`.
     pub(super) disk: Option<Text>,
+    /// Empty disks beside the root disk, each with an ext4 file system. Default: none.
+    pub(super) disks: Option<At<Vec<At<RawDisk>>>>,
     /// Ignition configs (JSON) merged in this order onto what bellwether generates; relative to this file, or shipped.
     /// Default: none.
     pub(super) ignition: Option<List>,
     /// Kernel arguments beside the generated ones. Default: none.
     pub(super) kernel_arguments: Option<List>,
+}
+
+/// An empty disk of a node.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Disk")]
+pub(super) struct RawDisk {
+    /// Its name; the guest sees it as `/dev/disk/by-id/virtio-NAME`.
+    #[schemars(required)]
+    pub(super) name: Option<Text>,
+    /// Its size; sparse on the host. Default: `10GiB`.
+    pub(super) size: Option<Text>,
+    /// The folder in the guest where it is mounted before the runtime starts.
+    #[schemars(required)]
+    pub(super) mount: Option<Text>,
 }
 
 /// One runtime handler under test. `runc` and `crun` are known: their name is enough.

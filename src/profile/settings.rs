@@ -217,10 +217,24 @@ pub struct Node {
     pub memory: u64,
     /// Root disk, in bytes; sparse on the host.
     pub disk: u64,
+    /// Empty disks beside the root disk.
+    #[serde(default)]
+    pub disks: Vec<NodeDisk>,
     /// Ignition fragments in merge order (keys of [`Profile::files`]).
     pub ignition: Vec<Utf8PathBuf>,
     /// Kernel arguments beside the generated ones.
     pub kernel_arguments: Vec<String>,
+}
+
+/// An empty disk of a node, with an ext4 file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeDisk {
+    /// Its name, which is its serial.
+    pub name: String,
+    /// Its size in bytes; sparse on the host.
+    pub size: u64,
+    /// Where the guest mounts it, before the runtime starts.
+    pub mount: String,
 }
 
 /// One runtime handler under test.

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::{
     raw::{
-        At, List, RawBuild, RawDate, RawExpect, RawExpectedOutcome, RawGate, RawImage, RawNode,
+        At, List, RawBuild, RawDate, RawDisk, RawExpect, RawExpectedOutcome, RawGate, RawImage, RawNode,
         RawPairing, RawProfile, RawRuntime, RawSandboxer, RawSchedule, RawSource, RawSuite,
         RawSuiteKind, Text,
     },
@@ -186,6 +186,19 @@ fn node(node: &Node) -> RawNode {
         cpus: Some(at(node.cpus)),
         memory: text(&format_size(node.memory)),
         disk: text(&format_size(node.disk)),
+        disks: (!node.disks.is_empty()).then(|| {
+            at(node
+                .disks
+                .iter()
+                .map(|disk| {
+                    at(RawDisk {
+                        name: text(&disk.name),
+                        size: text(&format_size(disk.size)),
+                        mount: text(&disk.mount),
+                    })
+                })
+                .collect())
+        }),
         ignition: paths(&node.ignition),
         kernel_arguments: list(&node.kernel_arguments),
     }

@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use crate::{
-    ignition::NodeConfig,
+    ignition::{self, NodeConfig},
     model::Digest,
     process::{ProcessError, call},
     profile::{Node, Profile, Sandboxer, SandboxerBinary},
@@ -83,6 +83,7 @@ pub fn config(
     files.extend(runtime::sandboxer_files(profile, sandboxer));
     let mut units = runtime::guest_units();
     units.extend(runtime::sandboxer_units(profile, sandboxer));
+    units.extend(ignition::mounts(&node.disks));
     Ok(NodeConfig {
         hostname: NAME.to_owned(),
         ssh_public_key: public_key.to_owned(),

@@ -129,7 +129,7 @@ impl Fault {
                 ("Before=containerd.service\n[Service]\nType=oneshot", act)
             }
             Layer::GuestScriptBeforeSuite => (
-                "After=containerd.service opt-bellwether-kubernetes.mount\n[Service]\nType=exec",
+                "After=opt-bellwether-runtime.mount\nBefore=containerd.service\n[Service]\nType=oneshot",
                 BEFORE_SUITE.replace("@ACT@", &act),
             ),
             Layer::GuestScriptDuringSuite => (
@@ -154,25 +154,27 @@ impl Fault {
     }
 }
 
-/// The import of images, the canary and the start of the suite follow each other at once. So the importer is held while it
-/// waits for its last image. A last import that was too short to be seen is over when no other follows: the canary takes
-/// longer than that is waited for.
+/// The import of images, the canary and the start of the suite follow each other at once. So `ctr` is wrapped before the
+/// runtime starts: once the last image is there it is taken away again, and the fault acts before the import is over.
 const BEFORE_SUITE: &str = r#"
-last=$(ls /opt/bellwether/kubernetes/images/*.tar | tail -n 1)
-quiet=0
-until import=$(pgrep -o -f "images import .*$last"); do
-  if pgrep -f 'images import' >/dev/null; then seen=1 quiet=0
-  elif [ -n "$seen" ]; then quiet=$((quiet + 1)); fi
-  [ $quiet -lt 8 ] || break
-  sleep 0.05
-done
-if [ -n "$import" ]; then
-  importer=$(ps -o ppid= -p "$import" | tr -d ' ')
-  kill -STOP "$importer"
-  while [ -n "$(tr -d '\0' < "/proc/$import/cmdline" 2>/dev/null)" ]; do sleep 0.5; done
-fi
+bin=/opt/bellwether/runtime/bin
+cp $bin/ctr /run/planted-ctr
+cat > /run/planted-act <<'ACT'
 @ACT@
-[ -z "$importer" ] || kill -CONT "$importer"
+ACT
+cat > /run/planted-wrapper <<'END'
+#!/bin/sh
+/run/planted-ctr "$@"
+status=$?
+last=$(ls /opt/bellwether/kubernetes/images/*.tar 2>/dev/null | tail -n 1)
+case $* in *"images import"*"$last")
+  umount /opt/bellwether/runtime/bin/ctr
+  systemd-cat --identifier=planted /bin/sh /run/planted-act
+esac
+exit $status
+END
+chmod 755 /run/planted-wrapper
+mount --bind /run/planted-wrapper $bin/ctr
 "#;
 
 /// Once a first spec is over and the next one runs.

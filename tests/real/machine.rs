@@ -315,6 +315,7 @@ async fn owner_that_will_be_killed() {
         root_disk: image.join("root.img"),
         root_format: "raw".into(),
         disk: 20 << 30,
+        disks: Vec::new(),
         kernel: Some((image.join("vmlinuz"), image.join("initrd.img"))),
         kernel_arguments: Vec::new(),
         payloads: Vec::new(),

@@ -107,6 +107,7 @@ impl World {
             root_disk: self.image.join("root.img"),
             root_format: "raw".into(),
             disk: 20 << 30,
+            disks: Vec::new(),
             kernel: Some((self.image.join("vmlinuz"), self.image.join("initrd.img"))),
             kernel_arguments: Vec::new(),
             payloads: Vec::new(),

@@ -150,6 +150,7 @@ mod tests {
             root_disk: folder.join("root.img"),
             root_format: "raw".into(),
             disk: 1 << 30,
+            disks: Vec::new(),
             kernel: None,
             kernel_arguments: Vec::new(),
             payloads: vec![("runtime".into(), folder.join("runtime.img"))],

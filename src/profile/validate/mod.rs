@@ -1,5 +1,6 @@
 //! From what is written to what is meant: defaults, references, and everything that cannot be.
 
+mod disks;
 mod expects;
 mod gates;
 mod nodes;

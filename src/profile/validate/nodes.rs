@@ -272,6 +272,9 @@ impl Checker<'_> {
         }
         let disk = chain.iter().find_map(|node| node.disk.as_ref());
         let disk = disk.and_then(|disk| self.size(disk)).unwrap_or(DISK);
+        let lists = chain.iter().rev().filter_map(|node| node.disks.as_ref());
+        let disks: Vec<_> = lists.flat_map(|list| list.get()).collect();
+        let disks = self.disks(&disks);
         let mut ignition: Vec<Utf8PathBuf> = Vec::new();
         for fragment in appended(chain, |node| node.ignition.as_ref()) {
             ignition.extend(self.file(fragment, is_ignition));
@@ -286,6 +289,7 @@ impl Checker<'_> {
             cpus: cpus.map_or(CPUS, |cpus| *cpus.get()),
             memory: bytes,
             disk,
+            disks,
             ignition,
             kernel_arguments,
         }

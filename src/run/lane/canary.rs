@@ -35,6 +35,7 @@ impl Attempt<'_> {
         let mut check = Check {
             machine,
             expected: &expected,
+            builds: &self.parts.runtime,
             busybox: images.tag(Image::Busybox).map(str::to_owned),
             pause: images.pause().unwrap_or_default().to_owned(),
             unit: sandboxer.unit_name().map(str::to_owned),

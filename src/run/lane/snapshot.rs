@@ -48,7 +48,8 @@ impl Attempt<'_> {
             _held: None,
             began: Instant::now(),
         };
-        if !self.context.cold {
+        // A snapshot holds the root disk alone.
+        if !self.context.cold && spec.disks.is_empty() {
             let key = self.key(spec, probe);
             match self.context.cache.hold(&key) {
                 Ok(Some(held)) => match self.restore(spec, &held.entry.folder).await {

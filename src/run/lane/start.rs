@@ -56,6 +56,8 @@ impl Attempt<'_> {
             .write("ignition.json", ignition.as_bytes())
             .map_err(|error| self.failed(&error))?;
         let image = &self.parts.image;
+        let mut required_units = runtime::required_units(sandboxer);
+        required_units.extend(ignition::mounts(&node.disks).into_iter().map(|unit| unit.name));
         Ok(MachineSpec {
             name: self.planned.lane.id.to_string(),
             folder: self.folder.path().to_owned(),
@@ -65,6 +67,7 @@ impl Attempt<'_> {
             root_disk: image.root_disk.clone(),
             root_format: image.root_format.clone(),
             disk: node.disk,
+            disks: node.disks.iter().map(|disk| (disk.name.clone(), disk.size)).collect(),
             kernel: image.kernel.clone(),
             kernel_arguments,
             payloads: vec![
@@ -73,7 +76,7 @@ impl Attempt<'_> {
             ],
             ignition,
             ssh_key: key.private,
-            required_units: runtime::required_units(sandboxer),
+            required_units,
             keep: self.context.keep,
         })
     }

@@ -2,10 +2,12 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use camino::Utf8PathBuf;
 use tokio::time::Instant;
 
 use super::{
-    Canary, Expected, Facts, Identity, LastWords, Mismatch, Pod, canary, judge, last_words, script,
+    Canary, Expected, Facts, Identity, LastWords, Mismatch, Pod, canary, disk::Disk, judge,
+    last_words, script,
 };
 use crate::{
     machine::{Machine, MachineError},
@@ -35,6 +37,8 @@ pub struct Check<'a> {
     pub machine: &'a dyn Machine,
     /// What the lane says.
     pub expected: &'a Expected,
+    /// The folders of the builds on its runtime disk, on the host.
+    pub builds: &'a [Utf8PathBuf],
     /// An image with a shell and `sleep`, if the node should have one.
     pub busybox: Option<String>,
     /// The pause image.
@@ -63,11 +67,12 @@ impl Check<'_> {
             expected.handler,
             expected.path
         ));
+        let mut disk = Disk::new(self.builds);
         let watch = script::watch(self.machine.root(), &expected.path);
-        self.guest(&watch).await?;
+        self.guest(&watch, &mut disk).await?;
         let mut systemd = true;
         let checked = match self.canary(cri, &mut systemd).await {
-            Ok(canary) => self.with(&canary).await?,
+            Ok(canary) => self.with(&canary, &mut disk).await?,
             Err(error) => Err(error),
         };
         match checked {
@@ -86,7 +91,7 @@ impl Check<'_> {
                 Ok(Checked::Refused(mismatch))
             }
             Ok(failed) => Ok(failed),
-            Err(error) => self.diagnose(&error, systemd, began).await,
+            Err(error) => self.diagnose(&error, systemd, began, &mut disk).await,
         }
     }
 
@@ -95,9 +100,9 @@ impl Check<'_> {
     }
 
     /// One call into the guest; what it prints joins the record.
-    async fn guest(&mut self, script: &str) -> Result<(), MachineError> {
+    async fn guest(&mut self, script: &str, disk: &mut Disk<'_>) -> Result<(), MachineError> {
         let said = said(self.machine, script, self.limit).await?;
-        self.log.push_str(&said);
+        self.log.push_str(&disk.digests(&said).await);
         Ok(())
     }
 
@@ -121,7 +126,11 @@ impl Check<'_> {
         })
     }
 
-    async fn with(&mut self, canary: &Canary) -> Result<Result<Checked, CriError>, MachineError> {
+    async fn with(
+        &mut self,
+        canary: &Canary,
+        disk: &mut Disk<'_>,
+    ) -> Result<Result<Checked, CriError>, MachineError> {
         let pod = match canary.start().await {
             Ok(pod) => pod,
             Err(error) => {
@@ -140,14 +149,14 @@ impl Check<'_> {
         let root = self.machine.root();
         let ids = [pod.id.as_str(), pod.container.as_str()];
         let collect = script::collect(root, &ids, &pod.inside, self.unit.as_deref());
-        self.guest(&collect).await?;
+        self.guest(&collect, disk).await?;
         let programs = Facts::read(&self.log).programs();
         let files = script::files(root, &programs, &self.expected.path);
         let (files, asked) = tokio::join!(
             said(self.machine, &files, self.limit),
             ask_and_remove(canary, &pod)
         );
-        self.log.push_str(&files?);
+        self.log.push_str(&disk.digests(&files?).await);
         Ok(asked.map(|kernel| {
             for line in kernel {
                 self.note(format!("inside-kernel {line}"));
@@ -165,6 +174,7 @@ impl Check<'_> {
         error: &CriError,
         systemd: bool,
         began: Instant,
+        disk: &mut Disk<'_>,
     ) -> Result<Checked, MachineError> {
         let call = match error {
             CriError::Call { call, status } => format!("{call}: {}", one_line(status.message())),
@@ -181,7 +191,7 @@ impl Check<'_> {
             since: began.elapsed().as_secs() + 2,
             unit: self.unit.as_deref(),
         });
-        self.guest(&script).await?;
+        self.guest(&script, disk).await?;
         let last = last_words(&self.log);
         if let Some(last) = &last {
             let (step, status, words) = (&last.step, &last.status, one_line(&last.words));

@@ -6,6 +6,7 @@
 
 mod canary;
 mod check;
+mod disk;
 mod execs;
 mod expected;
 mod facts;

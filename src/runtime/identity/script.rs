@@ -14,7 +14,7 @@ const DIRECT: &str = include_str!("direct.sh");
 #[must_use]
 pub(super) fn watch(root: &str, path: &str) -> String {
     format!(
-        "root={}\n{SUM}rm -f \"$sums\"\n{FILES}look {}\n{WATCH}",
+        "root={}\n{SUM}forget\n{FILES}look {}\n{WATCH}",
         quote(root),
         quote(path)
     )
@@ -41,7 +41,7 @@ pub(super) fn files(root: &str, programs: &[String], own: &str) -> String {
         .map(|path| format!("look {}\n", quote(path)))
         .collect();
     format!(
-        "root={}\n{SUM}{FILES}{looks}hold {}\nrm -f \"$sums\"\n",
+        "root={}\n{SUM}{FILES}{looks}hold {}\nforget\n",
         quote(root),
         quote(own)
     )
