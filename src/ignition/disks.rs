@@ -48,10 +48,7 @@ mod tests {
 
     #[test]
     fn units_are_named_as_systemd_names_them() {
-        assert_eq!(
-            unit_name("/var/lib/containerd"),
-            "var-lib-containerd.mount"
-        );
+        assert_eq!(unit_name("/var/lib/containerd"), "var-lib-containerd.mount");
         assert_eq!(unit_name("/srv/a-b_c.d"), "srv-a\\x2db_c.d.mount");
         assert_eq!(unit_name("/.x"), "\\x2ex.mount");
     }

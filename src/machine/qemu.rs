@@ -247,7 +247,14 @@ async fn prepare(spec: &MachineSpec, places: &Places) -> Result<Vec<String>, Mac
         let disk = args::empty_disk(&places.overlay, serial);
         fs::File::create(&disk)?.set_len(*size)?;
         call("mkfs.ext4")
-            .args(["-q", "-F", "-E", "root_owner=0:0", "-L", serial.get(..16).unwrap_or(serial)])
+            .args([
+                "-q",
+                "-F",
+                "-E",
+                "root_owner=0:0",
+                "-L",
+                serial.get(..16).unwrap_or(serial),
+            ])
             .arg(disk.as_str())
             .run()
             .await?;

@@ -115,7 +115,10 @@ impl Record {
         let _ = fs::remove_dir_all(&self.runtime);
         let _ = fs::remove_file(&self.overlay);
         let _ = fs::remove_file(later_overlay(&self.overlay));
-        let beside = self.overlay.parent().and_then(|folder| fs::read_dir(folder).ok());
+        let beside = self
+            .overlay
+            .parent()
+            .and_then(|folder| fs::read_dir(folder).ok());
         for entry in beside.into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(EMPTY) {
                 let _ = fs::remove_file(entry.path());

@@ -27,8 +27,8 @@ pub use overrides::Overrides;
 pub use problem::{ProfileError, ProfileErrors};
 pub use schema::schema;
 pub use settings::{
-    Build, CriLifecycle, Expect, Gate, Ginkgo, Image, Node, NodeDisk, Pairing, Preset, Profile, Recipe,
-    Runtime, RuntimeKind, Sandboxer, SandboxerBinary, Schedule, Selection, Shape, Source,
+    Build, CriLifecycle, Expect, Gate, Ginkgo, Image, Node, NodeDisk, Pairing, Preset, Profile,
+    Recipe, Runtime, RuntimeKind, Sandboxer, SandboxerBinary, Schedule, Selection, Shape, Source,
     SourceKind, Suite, SuiteKind,
 };
 pub use show::show;

@@ -230,8 +230,8 @@ pub(super) struct RawNode {
     /// Its name.
     #[schemars(required)]
     pub(super) name: Option<Text>,
-    /// Another node this one is a variant of: its `ignition` and `kernel-arguments` come first, every other key is its
-    /// default. Default: none.
+    /// Another node this one is a variant of: its `disks`, `ignition` and `kernel-arguments` come first, every other
+    /// key is its default. Default: none.
     pub(super) extends: Option<Text>,
     /// The node image. Default: `debian-13`.
     pub(super) image: Option<Text>,

@@ -6,9 +6,9 @@ use camino::Utf8PathBuf;
 
 use super::{
     raw::{
-        At, List, RawBuild, RawDate, RawDisk, RawExpect, RawExpectedOutcome, RawGate, RawImage, RawNode,
-        RawPairing, RawProfile, RawRuntime, RawSandboxer, RawSchedule, RawSource, RawSuite,
-        RawSuiteKind, Text,
+        At, List, RawBuild, RawDate, RawDisk, RawExpect, RawExpectedOutcome, RawGate, RawImage,
+        RawNode, RawPairing, RawProfile, RawRuntime, RawSandboxer, RawSchedule, RawSource,
+        RawSuite, RawSuiteKind, Text,
     },
     settings::{
         Expect, Ginkgo, Image, Node, Profile, Sandboxer, SandboxerBinary, Selection, Source,

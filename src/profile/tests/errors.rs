@@ -64,6 +64,7 @@ refuses! {
     inner_timeout_that_is_none: plus("arguments = [\"--timeout=soon\"]");
     two_nodes_with_one_name: with("[[sandboxer]]", "[[node]]\nname = \"plain\"\n[[sandboxer]]");
     one_sandboxer_named_twice: plus("sandboxers = [\"runc\", \"runc\"]");
+    disks: with("name = \"plain\"", "name = \"plain\"\ndisks = [\n  { name = \"runtime\", mount = \"/a\" },\n  { name = \"Big disk\", mount = \"srv/\" },\n  { mount = \"/a\" },\n  { name = \"two\", mount = \"/a\" },\n]");
     names_with_dots_and_slashes: with("name = \"plain\"", "name = \"Plain.v2\"\n[[node]]\nname = \"../up\"");
     label_filter: plus("label-filter = \"NodeConformance && !(Flaky || Slow\"");
     focus_and_skip: plus("focus = ['[NodeConformance\\]', '(a']\nskip = ['(?=x)']");

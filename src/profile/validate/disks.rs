@@ -42,10 +42,13 @@ impl Checker<'_> {
         let text = name.get().as_str();
         let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if text.is_empty() || text.len() > LONGEST || !text.chars().all(inner) {
-            self.value(name.span(), format!("`{text}` cannot be the name of a disk"))
-                .hint(format!(
-                    "it becomes the disk's serial: up to {LONGEST} of a-z, 0-9 and `-`"
-                ));
+            self.value(
+                name.span(),
+                format!("`{text}` cannot be the name of a disk"),
+            )
+            .hint(format!(
+                "it becomes the disk's serial: up to {LONGEST} of a-z, 0-9 and `-`"
+            ));
         }
         if TAKEN.contains(&text) || others.iter().any(|other| other.name == text) {
             self.value(name.span(), format!("the node has a disk `{text}` already"))

@@ -57,7 +57,11 @@ impl Attempt<'_> {
             .map_err(|error| self.failed(&error))?;
         let image = &self.parts.image;
         let mut required_units = runtime::required_units(sandboxer);
-        required_units.extend(ignition::mounts(&node.disks).into_iter().map(|unit| unit.name));
+        required_units.extend(
+            ignition::mounts(&node.disks)
+                .into_iter()
+                .map(|unit| unit.name),
+        );
         Ok(MachineSpec {
             name: self.planned.lane.id.to_string(),
             folder: self.folder.path().to_owned(),
@@ -67,7 +71,11 @@ impl Attempt<'_> {
             root_disk: image.root_disk.clone(),
             root_format: image.root_format.clone(),
             disk: node.disk,
-            disks: node.disks.iter().map(|disk| (disk.name.clone(), disk.size)).collect(),
+            disks: node
+                .disks
+                .iter()
+                .map(|disk| (disk.name.clone(), disk.size))
+                .collect(),
             kernel: image.kernel.clone(),
             kernel_arguments,
             payloads: vec![

@@ -67,7 +67,7 @@ impl Check<'_> {
             expected.handler,
             expected.path
         ));
-        let mut disk = Disk::new(self.builds);
+        let mut disk = Disk::new(self.builds, expected);
         let watch = script::watch(self.machine.root(), &expected.path);
         self.guest(&watch, &mut disk).await?;
         let mut systemd = true;

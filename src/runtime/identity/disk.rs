@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
-use crate::model::Digest;
+use super::{Expected, Origin};
+use crate::{model::Digest, runtime::RUNTIME_DIR};
 
 /// How the guest begins such a place.
 const PLACE: &str = "runtime:/";
@@ -17,12 +18,15 @@ pub(super) struct Disk<'a> {
 }
 
 impl<'a> Disk<'a> {
-    /// The disk that was made from these folders.
-    pub(super) const fn new(builds: &'a [Utf8PathBuf]) -> Self {
-        Self {
-            builds,
-            known: BTreeMap::new(),
-        }
+    /// The disk that was made from these folders. The digest of the lane's own binary is known already.
+    pub(super) fn new(builds: &'a [Utf8PathBuf], expected: &Expected) -> Self {
+        let own = expected.path.strip_prefix(RUNTIME_DIR);
+        let own = own.map(|path| path.trim_start_matches('/').to_owned());
+        let known = match (own, &expected.origin) {
+            (Some(own), Origin::Build { sha256, .. }) => BTreeMap::from([(own, sha256.clone())]),
+            _ => BTreeMap::new(),
+        };
+        Self { builds, known }
     }
 
     /// The same text with digests in place of places. A file that the host does not know keeps its place, which is
@@ -65,6 +69,7 @@ mod tests {
     use camino::Utf8Path;
 
     use super::*;
+    use crate::profile::Shape;
 
     #[tokio::test]
     async fn places_become_digests_and_nothing_else_changes() {
@@ -73,13 +78,24 @@ mod tests {
         fs_err::create_dir_all(root.join("two/bin")).unwrap();
         fs_err::write(root.join("two/bin/runsc"), "runsc").unwrap();
         let builds = [root.join("one"), root.join("two")];
-        let mut disk = Disk::new(&builds);
+        let expected = Expected {
+            sandboxer: "own".into(),
+            handler: "own".into(),
+            shape: Shape::OciRuntime,
+            path: format!("{RUNTIME_DIR}/bin/own"),
+            shim: None,
+            origin: Origin::Build {
+                build: "own".into(),
+                sha256: "0f".into(),
+            },
+        };
+        let mut disk = Disk::new(&builds, &expected);
         let digest = Digest::of(b"runsc");
-        let text = "file elf runtime:/bin/runsc - /x /x\nprocess 7 1 runtime:/bin/absent /x\n\nversion /x: a  b\n";
+        let text = "file elf runtime:/bin/runsc - /x /x\nprocess 7 1 runtime:/bin/absent /x\n\nversion /x: a  b\nfile runtime:/bin/own\n";
         assert_eq!(
             disk.digests(text).await,
             format!(
-                "file elf {digest} - /x /x\nprocess 7 1 runtime:/bin/absent /x\n\nversion /x: a  b\n"
+                "file elf {digest} - /x /x\nprocess 7 1 runtime:/bin/absent /x\n\nversion /x: a  b\nfile 0f\n"
             )
         );
     }
