@@ -14,6 +14,7 @@ fn every_shipped_profile_loads_and_says_what_it_is_for() {
             "containerd",
             "kata",
             "kuasar",
+            "nodes",
             "quickstart",
             "reference",
             "sandboxers"
