@@ -8,6 +8,7 @@ use crate::{
     image,
     model::ExitCode,
     profile::{self, Overrides},
+    run::node_packages,
 };
 
 /// Make node images ahead of a run
@@ -57,7 +58,7 @@ pub async fn run(args: ImageArgs, globals: &Globals) -> Result<ExitCode, CliErro
     let cache = globals.cache()?;
     let printer = globals.printer();
     // The same packages as a run asks for, so that the run finds this image.
-    let packages = profile.sandboxer_packages();
+    let packages = node_packages(&profile);
     let mut made = Vec::new();
     for (name, image) in &profile.images {
         let used = profile.nodes.iter().any(|node| node.image == *name);

@@ -276,7 +276,11 @@ impl Steps<'_> {
             let step = self.build(candidate, name, build);
             match build.recipe {
                 Recipe::KubernetesNode => kubernetes.push(step),
-                Recipe::Containerd | Recipe::CniPlugins | Recipe::Runc | Recipe::Commands => {
+                Recipe::Containerd
+                | Recipe::Crio
+                | Recipe::CniPlugins
+                | Recipe::Runc
+                | Recipe::Commands => {
                     runtime.push(step);
                 }
             }

@@ -28,6 +28,7 @@ use camino::Utf8PathBuf;
 pub use engine::{plan_only, run};
 pub use log::Observer;
 pub use recover::recover;
+pub use resolve::node_packages;
 
 use self::{finish::FinishError, store::StoreError};
 use crate::{

@@ -9,7 +9,7 @@ use crate::{
     process::{ProcessError, call},
     profile::{Node, Profile, Sandboxer, SandboxerBinary},
     runtime::{
-        self,
+        self, Kind,
         identity::{Expected, Origin},
     },
     suite::NodeFacts,
@@ -78,10 +78,10 @@ pub fn config(
     pause: &str,
     public_key: &str,
 ) -> Result<NodeConfig, runtime::ConfigError> {
-    let config = runtime::config(&runtime::spec(profile, sandboxer, pause))?;
-    let mut files = runtime::guest_files(&config);
+    let kind = runtime::kind(profile.runtime.kind);
+    let mut files = runtime::guest_files(kind, &runtime::spec(profile, sandboxer, pause))?;
     files.extend(runtime::sandboxer_files(profile, sandboxer));
-    let mut units = runtime::guest_units();
+    let mut units = runtime::guest_units(kind);
     units.extend(runtime::sandboxer_units(profile, sandboxer));
     Ok(NodeConfig {
         hostname: NAME.to_owned(),
@@ -98,11 +98,11 @@ pub fn config(
 
 /// What the suite must know of the node.
 #[must_use]
-pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
+pub fn facts(root: &str, runtime: &dyn Kind, sandboxer: &Sandboxer) -> NodeFacts {
     NodeFacts {
         root: root.to_owned(),
-        runtime_endpoint: format!("unix://{root}{}", runtime::CONTAINERD_SOCKET),
-        runtime_unit: "containerd.service".to_owned(),
+        runtime_endpoint: format!("unix://{root}{}", runtime.socket()),
+        runtime_unit: runtime.unit(),
         handler: sandboxer.handler.clone(),
         node_name: NAME.to_owned(),
         kubernetes_dir: runtime::KUBERNETES_DIR.to_owned(),
@@ -116,6 +116,7 @@ pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
 /// # Errors
 /// When the built binary cannot be read.
 pub async fn expected(
+    runtime: &dyn Kind,
     sandboxer: &Sandboxer,
     builds: &[Utf8PathBuf],
 ) -> Result<Expected, std::io::Error> {
@@ -134,14 +135,13 @@ pub async fn expected(
             }
         }
     };
-    // containerd finds a shim by its runtime type: `io.containerd.runsc.v1` is `containerd-shim-runsc-v1`.
-    let shim = sandboxer.runtime_type.strip_prefix("io.containerd.");
+    let path = runtime::guest_binary(sandboxer);
     Ok(Expected {
         sandboxer: sandboxer.name.clone(),
         handler: sandboxer.handler.clone(),
         shape: sandboxer.shape(),
-        path: runtime::guest_binary(sandboxer),
-        shim: shim.map(|kind| format!("containerd-shim-{}", kind.replace('.', "-"))),
+        shim: runtime.monitor(&sandboxer.runtime_type, &path),
+        path,
         origin,
     })
 }

@@ -13,7 +13,7 @@ use crate::{
         Revision, SandboxerRevision,
     },
     profile::{Build, Pairing, Profile, Recipe, Sandboxer, SandboxerBinary},
-    source,
+    runtime, source,
 };
 
 /// Candidates with what their resolution noticed.
@@ -157,6 +157,15 @@ async fn sources(
     Ok((revisions, notes))
 }
 
+/// The packages that every node image of a profile has beside the image's own.
+#[must_use]
+pub fn node_packages(profile: &Profile) -> Vec<String> {
+    let mut packages = profile.sandboxer_packages();
+    let runtime = runtime::kind(profile.runtime.kind).packages();
+    packages.extend(runtime.iter().map(|&name| name.to_owned()));
+    packages
+}
+
 async fn image(
     profile: &Profile,
     name: &str,
@@ -166,7 +175,7 @@ async fn image(
     if !profile.nodes.iter().any(|node| node.image == name) {
         return Ok(None);
     }
-    let packages = profile.sandboxer_packages();
+    let packages = node_packages(profile);
     image::resolve(name, &profile.images[name], &packages, cache)
         .await
         .map(Some)

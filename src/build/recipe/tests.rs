@@ -147,6 +147,11 @@ fn newer_kubernetes_has_fewer_programs_and_agnhost_in_its_own_module() {
 }
 
 #[test]
+fn cri_o_from_a_tree() {
+    insta::assert_snapshot!(Project::new(&[]).text(Recipe::Crio, None, &["extra"]));
+}
+
+#[test]
 fn containerd_both_ways() {
     let project = Project::new(&[]);
     let module = project.text(

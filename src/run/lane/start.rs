@@ -73,7 +73,10 @@ impl Attempt<'_> {
             ],
             ignition,
             ssh_key: key.private,
-            required_units: runtime::required_units(sandboxer),
+            required_units: runtime::required_units(self.runtime())
+                .into_iter()
+                .chain(sandboxer.unit_name().map(str::to_owned))
+                .collect(),
             keep: self.context.keep,
         })
     }
