@@ -12,6 +12,7 @@ use super::{
     graph::{self, End, Node},
     lane::{self, LaneParts},
     log::{EventLog, Observer},
+    offer::{Offer, offer},
     record::{self, RunRecord},
     resolve,
     state::{RunState, Scope, seconds_between},
@@ -40,7 +41,8 @@ pub async fn plan_only(host: &Host, profile: &Profile) -> Result<Planned, PlanOn
     let resolved = resolve::resolve(profile, &cache, &host.cache)
         .await
         .map_err(PlanOnlyError::Resolve)?;
-    let plan = make_plan(profile, &resolved.candidates, &cache)?;
+    let offer = offer(host, profile, &resolved.candidates, &cache).await;
+    let plan = make_plan(profile, &resolved.candidates, &cache, offer)?;
     Ok(Planned {
         candidates: resolved.candidates,
         notes: resolved.notes,
@@ -52,12 +54,14 @@ fn make_plan(
     profile: &Profile,
     candidates: &[Candidate],
     cache: &Cache,
+    offer: Offer,
 ) -> Result<Plan, PlanError> {
     plan::plan(&plan::Inputs {
         profile,
         candidates,
         build_digest: &resolve::build_digest,
         cached: &|digest| cache.get(digest).is_some(),
+        unmet: &|sandboxer, node| offer.unmet(sandboxer, node),
     })
 }
 
@@ -110,6 +114,7 @@ pub async fn run(
         pid: std::process::id(),
     });
     let result = Engine {
+        host,
         context: Arc::new(context),
         folder,
         record: &mut record,
@@ -121,6 +126,7 @@ pub async fn run(
 }
 
 struct Engine<'a> {
+    host: &'a Host,
     context: Arc<Context>,
     folder: EvidenceDir,
     record: &'a mut RunRecord,
@@ -153,17 +159,22 @@ impl Engine<'_> {
                         digest: candidate.digest(),
                     });
                 }
-                let plan = make_plan(
-                    &self.context.profile,
-                    &self.record.candidates,
-                    &self.context.cache,
-                )?;
+                let (profile, candidates) = (&self.context.profile, &self.record.candidates);
+                let cache = &self.context.cache;
+                let offer = offer(self.host, profile, candidates, cache).await;
+                let plan = make_plan(profile, candidates, cache, offer)?;
+                let running = plan.lanes.iter().map(|lane| &lane.lane);
+                let out = plan.left_out.iter().map(|out| &out.lane);
                 self.context.log.add(EventKind::Planned {
-                    lanes: plan.lanes.iter().map(|lane| lane.lane.id.clone()).collect(),
+                    lanes: running.chain(out).map(|lane| lane.id.clone()).collect(),
                     steps: plan.steps.iter().map(|step| step.id.clone()).collect(),
                 });
                 self.record.plan = Some(plan.clone());
                 self.save()?;
+                for out in &plan.left_out {
+                    let reason = out.reason.clone();
+                    lane_ended(&self.context, &out.lane.id, CellOutcome::NotRun { reason });
+                }
                 self.work(plan).await;
             }
         }
@@ -403,11 +414,15 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
 }
 
 fn lane_not_started(context: &Context, lane: &LaneId, cause: Cause) {
+    let cause = Box::new(cause);
+    lane_ended(context, lane, CellOutcome::Stopped { cause });
+}
+
+/// Ends a lane of which nothing was tried.
+fn lane_ended(context: &Context, lane: &LaneId, outcome: CellOutcome) {
     context.log.add(EventKind::LaneFinished {
         lane: lane.clone(),
         attempt: 0,
-        outcome: CellOutcome::Stopped {
-            cause: Box::new(cause),
-        },
+        outcome,
     });
 }

@@ -14,6 +14,7 @@ mod host_run;
 mod lane;
 mod log;
 mod node;
+mod offer;
 pub mod record;
 mod recover;
 mod resolve;

@@ -12,7 +12,7 @@ use crate::{
         Blame, Candidate, Cause, Class, Confidence, Digest, EvidenceLine, NodeImageRevision, Phase,
         Revision, SandboxerRevision,
     },
-    profile::{Build, Pairing, Profile, Recipe, Sandboxer, SandboxerBinary},
+    profile::{Build, Image, Pairing, Profile, Recipe, Sandboxer, SandboxerBinary},
     runtime, source,
 };
 
@@ -157,12 +157,15 @@ async fn sources(
     Ok((revisions, notes))
 }
 
-/// The packages that every node image of a profile has beside the image's own.
+/// The packages that a node image of a profile must have beside its own. An image that is taken whole is asked for none
+/// of the runtime's: it has what it has, and a runtime that lacks something says so.
 #[must_use]
-pub fn node_packages(profile: &Profile) -> Vec<String> {
+pub fn node_packages(profile: &Profile, image: &Image) -> Vec<String> {
     let mut packages = profile.sandboxer_packages();
-    let runtime = runtime::kind(profile.runtime.kind).packages();
-    packages.extend(runtime.iter().map(|&name| name.to_owned()));
+    if let Image::Debian { .. } = image {
+        let runtime = runtime::kind(profile.runtime.kind).packages();
+        packages.extend(runtime.iter().map(|&name| name.to_owned()));
+    }
     packages
 }
 
@@ -175,7 +178,7 @@ async fn image(
     if !profile.nodes.iter().any(|node| node.image == name) {
         return Ok(None);
     }
-    let packages = node_packages(profile);
+    let packages = node_packages(profile, &profile.images[name]);
     image::resolve(name, &profile.images[name], &packages, cache)
         .await
         .map(Some)

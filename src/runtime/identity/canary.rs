@@ -111,6 +111,8 @@ impl Canary {
             }),
             image: Some(ImageSpec {
                 image: self.image.clone(),
+                // CRI-O checks its signature policy against it.
+                user_specified_image: self.image.clone(),
                 ..ImageSpec::default()
             }),
             command: self.command.clone(),

@@ -340,6 +340,7 @@ impl<'a> Stage<'a> {
                 attempt: wish.attempt,
             }),
             image: Some(ImageSpec {
+                user_specified_image: image.clone(),
                 image,
                 ..ImageSpec::default()
             }),
