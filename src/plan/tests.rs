@@ -351,6 +351,7 @@ fn every_shipped_profile_plans_each_of_its_lanes() {
                     .finish()
             },
             cached: &|_| false,
+            unmet: &|_, _| None,
         })
         .unwrap();
         assert_eq!(plan.lanes.len(), lanes_of(&profile).len(), "{name}");
@@ -468,5 +469,8 @@ fn nothing_is_made_for_a_lane_that_cannot_run() {
     ");
     profile.suites[0].sandboxers = vec!["kata".to_owned()];
     let plan = plan_on(&profile, &candidates, Accelerator::Tcg).unwrap();
-    assert_eq!((plan.steps.len(), plan.lanes.len(), plan.left_out.len()), (0, 0, 2));
+    assert_eq!(
+        (plan.steps.len(), plan.lanes.len(), plan.left_out.len()),
+        (0, 0, 2)
+    );
 }

@@ -50,7 +50,9 @@ pub async fn offer(
             nested: false,
         };
     }
-    let images = candidates.iter().flat_map(|candidate| &candidate.node_images);
+    let images = candidates
+        .iter()
+        .flat_map(|candidate| &candidate.node_images);
     let kernel = images
         .filter_map(|(name, revision)| {
             image::cached_kernel(revision, profile.images.get(name)?, cache)

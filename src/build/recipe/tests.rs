@@ -47,6 +47,7 @@ impl Project {
                         module: module.to_owned(),
                         files: tree,
                     },
+                    rewrites: Vec::new(),
                 },
                 "v1.36.3",
                 Origin::GoModule {
@@ -59,6 +60,7 @@ impl Project {
                 Checkout {
                     folder: tree,
                     shape: Shape::Tree,
+                    rewrites: Vec::new(),
                 },
                 "v1.37.0-alpha.1-23-gabcdef012",
                 Origin::Git {

@@ -35,10 +35,7 @@ pub(in crate::image) async fn make(
     Ok(NodeImage {
         root_disk: entry.folder.join("root.img"),
         root_format: "raw".to_owned(),
-        kernel: Some((
-            entry.folder.join(KERNEL),
-            entry.folder.join("initrd.img"),
-        )),
+        kernel: Some((entry.folder.join(KERNEL), entry.folder.join("initrd.img"))),
         folder: entry.folder,
         fresh,
     })

@@ -182,6 +182,16 @@ impl Canary {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
+    /// Ends a pod's container at once.
+    ///
+    /// # Errors
+    /// When the runtime does not.
+    pub async fn kill(&self, pod: &Pod) -> Result<(), CriError> {
+        self.cri
+            .stop_container(&pod.container, Duration::ZERO)
+            .await
+    }
+
     /// Removes a pod with its container. What is left would disturb the suite's own checks.
     ///
     /// # Errors
