@@ -53,7 +53,7 @@ pub async fn resolve(
         .flatten()
         .map(|image| (image.name.clone(), image))
         .collect();
-    let mut notes = Vec::new();
+    let mut notes = runtime::kind(profile.runtime.kind).notes(profile);
     let mut candidates = Vec::new();
     for (pairing, (revisions, said)) in profile.pairings.iter().zip(pairings) {
         for note in said {

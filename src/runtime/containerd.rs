@@ -6,7 +6,10 @@ use super::{
     ConfigError, Kind, RUNTIME_DIR, RuntimeSpec, TEST_HANDLER,
     tables::{merge, nested, parse, table},
 };
-use crate::{ignition::GuestFile, profile::Shape};
+use crate::{
+    ignition::GuestFile,
+    profile::{Profile, Shape},
+};
 
 /// containerd as a runtime under test.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,22 @@ TimeoutStartSec=300
         // It finds a shim by its runtime type: `io.containerd.runsc.v1` is `containerd-shim-runsc-v1`.
         let kind = runtime_type.strip_prefix("io.containerd.")?;
         Some(format!("containerd-shim-{}", kind.replace('.', "-")))
+    }
+
+    /// It tells the kubelet the cgroup driver of the first handler with runc's options, whatever the kubelet's own
+    /// configuration says.
+    fn notes(&self, profile: &Profile) -> Vec<String> {
+        let others: Vec<&str> = (profile.sandboxers.iter())
+            .filter(|sandboxer| sandboxer.shape() != Shape::OciRuntime)
+            .map(|sandboxer| sandboxer.name.as_str())
+            .collect();
+        if others.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "{}: no handler on these nodes has runc's options, so containerd gives the kubelet the cgroup driver cgroupfs",
+            others.join(", ")
+        )]
     }
 }
 
@@ -170,6 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::profile;
 
     fn runc() -> RuntimeSpec {
         RuntimeSpec {
@@ -229,6 +249,14 @@ mod tests {
         };
         let error = config(&broken).unwrap_err().to_string();
         assert!(error.contains("user's fragment"), "{error}");
+    }
+
+    #[test]
+    fn handlers_without_runc_s_options_are_noted() {
+        let load = |name: &str| profile::load(name, &profile::Overrides::default()).unwrap();
+        assert_eq!(Containerd.notes(&load("quickstart")), [""; 0]);
+        let notes = Containerd.notes(&load("sandboxers"));
+        assert!(notes[0].starts_with("gvisor: "), "{notes:?}");
     }
 
     proptest! {

@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 
 use super::{ConfigError, RuntimeSpec, containerd::Containerd, crio::Crio};
-use crate::{ignition::GuestFile, profile::RuntimeKind};
+use crate::{
+    ignition::GuestFile,
+    profile::{Profile, RuntimeKind},
+};
 
 /// A runtime that bellwether can put on a node.
 pub trait Kind: Debug + Sync {
@@ -30,6 +33,11 @@ pub trait Kind: Debug + Sync {
 
     /// The file name of the monitor that it starts for a runtime type, where the type fixes it.
     fn monitor(&self, runtime_type: &str, binary: &str) -> Option<String>;
+
+    /// What is worth knowing of a profile's lanes before they run, in sentences.
+    fn notes(&self, _profile: &Profile) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Its unit.
     fn unit(&self) -> String {
