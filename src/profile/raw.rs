@@ -260,9 +260,8 @@ pub(super) struct RawSandboxer {
     pub(super) handler: Option<Text>,
     /// `informing` makes each of its lanes informing, whatever the suite says. Default: `blocking`.
     pub(super) role: Option<At<Role>>,
-    /// containerd's runtime type, such as `io.containerd.runc.v2`; CRI-O's `oci`, `vm` or `pod`. Default: the one for a
-    /// binary that containerd's runc shim, or CRI-O's conmon, calls; with containerd only for `runc` and `crun`, required
-    /// for others.
+    /// containerd's runtime type, such as `io.containerd.runc.v2`; with CRI-O `oci`, `vm` or `pod`. Default: with
+    /// containerd `io.containerd.runc.v2` for `runc` and `crun`, required for others; with CRI-O `oci`.
     pub(super) runtime_type: Option<Text>,
     /// The package of the node image that holds its binary; needs `path`. Default: that of `runc` and `crun`.
     pub(super) package: Option<Text>,

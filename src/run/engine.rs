@@ -12,7 +12,7 @@ use super::{
     graph::{self, End, Node},
     lane::{self, LaneParts},
     log::{EventLog, Observer},
-    offer::{Offer, offer},
+    offer::Offer,
     record::{self, RunRecord},
     resolve,
     state::{RunState, Scope, seconds_between},
@@ -38,11 +38,10 @@ use crate::{
 /// With the cause when something cannot be resolved.
 pub async fn plan_only(host: &Host, profile: &Profile) -> Result<Planned, PlanOnlyError> {
     let cache = Cache::open(&host.cache)?;
-    let resolved = resolve::resolve(profile, &cache, &host.cache)
+    let resolved = resolve::resolve(host, profile, &cache)
         .await
         .map_err(PlanOnlyError::Resolve)?;
-    let offer = offer(host, profile, &resolved.candidates, &cache).await;
-    let plan = make_plan(profile, &resolved.candidates, &cache, offer)?;
+    let plan = make_plan(profile, &resolved.candidates, &cache, resolved.offer)?;
     Ok(Planned {
         candidates: resolved.candidates,
         notes: resolved.notes,
@@ -138,7 +137,7 @@ impl Engine<'_> {
         let resolved = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            resolved = resolve::resolve(&self.context.profile, &self.context.cache, &self.context.cache_root) => Some(resolved),
+            resolved = resolve::resolve(self.host, &self.context.profile, &self.context.cache) => Some(resolved),
         };
         match resolved {
             None => {}
@@ -161,8 +160,7 @@ impl Engine<'_> {
                 }
                 let (profile, candidates) = (&self.context.profile, &self.record.candidates);
                 let cache = &self.context.cache;
-                let offer = offer(self.host, profile, candidates, cache).await;
-                let plan = make_plan(profile, candidates, cache, offer)?;
+                let plan = make_plan(profile, candidates, cache, resolved.offer)?;
                 let running = plan.lanes.iter().map(|lane| &lane.lane);
                 let out = plan.left_out.iter().map(|out| &out.lane);
                 self.context.log.add(EventKind::Planned {

@@ -145,3 +145,39 @@ pub async fn expected(
         origin,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ignition, profile};
+
+    /// What CRI-O's own node jobs bring comes before the lane's configuration, which says the last word.
+    #[test]
+    fn upstream_s_configs_are_node_variants_of_a_cri_o_node() {
+        let fixtures = [
+            include_str!("../../tests/fixtures/ignition/crio.ign"),
+            include_str!("../../tests/fixtures/ignition/crio_splitfs.ign"),
+            include_str!("../../tests/fixtures/ignition/crio_swap1g.ign"),
+            include_str!("../../tests/fixtures/ignition/crio_userns.ign"),
+        ];
+        let mut profile = profile::load("cri-o", &profile::Overrides::default()).unwrap();
+        for text in fixtures {
+            profile.files.insert("theirs.ign".into(), text.to_owned());
+            profile.nodes[0].ignition = vec!["theirs.ign".into()];
+            let (node, sandboxer) = (&profile.nodes[0], &profile.sandboxers[1]);
+            let made =
+                config(&profile, node, sandboxer, "r/pause:1", "ssh-ed25519 AAAA x").unwrap();
+            let json: serde_json::Value =
+                serde_json::from_str(&ignition::generate(&made).unwrap()).unwrap();
+            let files = json["storage"]["files"].as_array().unwrap();
+            let conf = files.iter().filter_map(|file| {
+                file["path"]
+                    .as_str()?
+                    .strip_prefix("/etc/crio/crio.conf.d/")
+            });
+            assert_eq!(conf.max(), Some("90-bellwether.conf"));
+            let units = json["systemd"]["units"].as_array().unwrap();
+            assert!(units.iter().any(|unit| unit["name"] == "crio.service"));
+        }
+    }
+}

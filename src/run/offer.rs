@@ -1,10 +1,12 @@
 //! What this host's machines offer, as far as it is known before anything is made.
 
+use std::collections::BTreeMap;
+
 use super::Host;
 use crate::{
     build::cache::Cache,
     image,
-    model::{Accelerator, Candidate},
+    model::{Accelerator, NodeImageRevision},
     plan,
     profile::{Node, Profile, Sandboxer},
 };
@@ -26,6 +28,25 @@ impl Offer {
         } = self;
         plan::unmet(&sandboxer.requires, accelerator, nested, node.memory)
     }
+
+    /// Whether nothing that this host can run needs the source: every build of it is for sandboxers alone that no node of
+    /// the profile can have.
+    #[must_use]
+    pub fn is_idle(self, profile: &Profile, source: &str) -> bool {
+        let possible = |sandboxer: &Sandboxer| {
+            (profile.nodes.iter()).any(|node| self.unmet(sandboxer, node).is_none())
+        };
+        let mut builds = (profile.builds.iter())
+            .filter(|(_, build)| build.source == source)
+            .peekable();
+        builds.peek().is_some()
+            && builds.all(|(name, _)| {
+                let mut users = (profile.sandboxers.iter())
+                    .filter(|sandboxer| sandboxer.builds().any(|of| of == name))
+                    .peekable();
+                users.peek().is_some() && !users.any(possible)
+            })
+    }
 }
 
 /// What is known. Without a kernel to boot nobody knows whether KVM runs guests: then it is taken to, and each lane finds
@@ -33,7 +54,7 @@ impl Offer {
 pub async fn offer(
     host: &Host,
     profile: &Profile,
-    candidates: &[Candidate],
+    images: &BTreeMap<String, NodeImageRevision>,
     cache: &Cache,
 ) -> Offer {
     let unknown = Offer {
@@ -50,14 +71,9 @@ pub async fn offer(
             nested: false,
         };
     }
-    let images = candidates
-        .iter()
-        .flat_map(|candidate| &candidate.node_images);
-    let kernel = images
-        .filter_map(|(name, revision)| {
-            image::cached_kernel(revision, profile.images.get(name)?, cache)
-        })
-        .next();
+    let kernel = images.iter().find_map(|(name, revision)| {
+        image::cached_kernel(revision, profile.images.get(name)?, cache)
+    });
     let Some(kernel) = kernel else {
         return unknown;
     };
@@ -68,5 +84,28 @@ pub async fn offer(
         },
         // The lanes will meet it too, and say so.
         Err(_) => unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile;
+
+    #[test]
+    fn what_only_impossible_lanes_need_is_idle() {
+        let profile = profile::load("kuasar", &profile::Overrides::default()).unwrap();
+        let idle = |accelerator, nested| -> Vec<&str> {
+            let offer = Offer {
+                accelerator,
+                nested,
+            };
+            let names = profile.sources.keys().map(String::as_str);
+            names.filter(|name| offer.is_idle(&profile, name)).collect()
+        };
+        assert_eq!(idle(Accelerator::Kvm, true), [""; 0]);
+        let machines = ["cloud-hypervisor", "quark", "stratovirt"];
+        assert_eq!(idle(Accelerator::Kvm, false), machines);
+        assert_eq!(idle(Accelerator::Tcg, false), machines);
     }
 }
