@@ -267,7 +267,7 @@ impl LogLine {
 const fn blame(recipe: Recipe) -> Blame {
     match recipe {
         Recipe::KubernetesNode => Blame::Kubernetes,
-        Recipe::Containerd => Blame::Runtime,
+        Recipe::Containerd | Recipe::Crio => Blame::Runtime,
         Recipe::Runc | Recipe::Commands => Blame::Sandboxer,
         Recipe::CniPlugins => Blame::NodeImage,
     }

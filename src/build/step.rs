@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::toolchain::Toolchain;
 use crate::{
     process::{self, Call},
-    source::{Checkout, Shape},
+    source::{self, Checkout, Shape},
 };
 
 /// A command to run in a folder.
@@ -44,6 +44,14 @@ impl Step {
             // What a `make` around bellwether was given is not meant for the project's make.
             .env("MAKEFLAGS", "")
             .env("MAKEOVERRIDES", "")
+            .rewriting(checkout)
+    }
+
+    fn rewriting(self, checkout: &Checkout) -> Self {
+        let environment = source::environment(&checkout.rewrites);
+        environment
+            .iter()
+            .fold(self, |step, (name, value)| step.env(name, value))
     }
 
     pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {

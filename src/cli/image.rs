@@ -8,6 +8,7 @@ use crate::{
     image,
     model::ExitCode,
     profile::{self, Overrides},
+    run::node_packages,
 };
 
 /// Make node images ahead of a run
@@ -56,14 +57,14 @@ pub async fn run(args: ImageArgs, globals: &Globals) -> Result<ExitCode, CliErro
     }
     let cache = globals.cache()?;
     let printer = globals.printer();
-    // The same packages as a run asks for, so that the run finds this image.
-    let packages = profile.sandboxer_packages();
     let mut made = Vec::new();
     for (name, image) in &profile.images {
         let used = profile.nodes.iter().any(|node| node.image == *name);
         if !(images.contains(name) || images.is_empty() && used) {
             continue;
         }
+        // The same packages as a run asks for, so that the run finds this image.
+        let packages = node_packages(&profile, image);
         let revision = image::resolve(name, image, &packages, &cache).await?;
         printer.say(&format!("{name}: {}", revision.version));
         let log = cache.folder("logs")?.join(format!("image.{name}.log"));

@@ -131,6 +131,13 @@ fn text(planned: &Planned, usual: &Usual) -> String {
         })
         .collect();
     out.push_str(&columns(&rows));
+    if !planned.plan.left_out.is_empty() {
+        out.push_str("\nNot run here\n");
+        let rows: Vec<Vec<String>> = (planned.plan.left_out.iter())
+            .map(|out| vec![format!("  {}", out.lane.id), out.reason.clone()])
+            .collect();
+        out.push_str(&columns(&rows));
+    }
     for note in &planned.notes {
         out.push_str(&format!("\nNote: {note}\n"));
     }

@@ -89,6 +89,20 @@ pub async fn make(
     }
 }
 
+/// The kernel with which the image's machines boot, where the cache holds it already.
+#[must_use]
+pub fn cached_kernel(
+    revision: &NodeImageRevision,
+    image: &Image,
+    cache: &Cache,
+) -> Option<Utf8PathBuf> {
+    let Image::Debian { .. } = image else {
+        return None;
+    };
+    let kernel = cache.get(&revision.digest)?.folder.join(debian::KERNEL);
+    kernel.exists().then_some(kernel)
+}
+
 fn no_packages(name: &str, packages: &[String]) -> Result<(), ImageError> {
     match packages.first() {
         Some(package) => Err(ImageError::TakenWhole {

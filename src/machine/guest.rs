@@ -125,6 +125,11 @@ pub trait Hypervisor: Send + Sync {
         kernel: Option<&'a Utf8Path>,
     ) -> BoxFuture<'a, Result<Probe, ProbeError>>;
 
+    /// Why no guest can run under KVM whatever its kernel, where that is known without booting one.
+    fn refused(&self) -> Option<String> {
+        None
+    }
+
     /// Starts a machine and waits until it can be entered and its first boot is over. Fails as soon as
     /// the evidence shows that it never will be; dropping the future ends the machine.
     fn start<'a>(

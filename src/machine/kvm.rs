@@ -151,7 +151,7 @@ fn nested() -> bool {
 }
 
 /// Why `/dev/kvm` cannot be opened; absent when it can.
-fn closed() -> Option<String> {
+pub(super) fn closed() -> Option<String> {
     let opened = std::fs::OpenOptions::new()
         .read(true)
         .write(true)

@@ -59,6 +59,10 @@ impl Hypervisor for Qemu {
         .boxed()
     }
 
+    fn refused(&self) -> Option<String> {
+        kvm::closed()
+    }
+
     fn start<'a>(
         &'a self,
         spec: &'a MachineSpec,

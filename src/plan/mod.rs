@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Accelerator, Candidate, Digest, DigestBuilder, Lane, LaneId, StepId},
-    profile::{Build, Profile, Recipe, Sandboxer, parse_size},
+    profile::{Build, Node, Profile, Recipe, Sandboxer, parse_size},
 };
 
 /// Two things that the profile asks for do not fit each other.
@@ -38,6 +38,18 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Lanes in the profile's order.
     pub lanes: Vec<PlannedLane>,
+    /// Lanes that cannot run on this host. Nothing is made for them.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A lane whose sandboxer needs what its machine cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The lane.
+    pub lane: Lane,
+    /// What it needs, in words.
+    pub reason: String,
 }
 
 /// One piece of work whose output is cached.
@@ -137,6 +149,8 @@ pub struct Inputs<'a> {
     pub build_digest: &'a dyn Fn(&Build, &Candidate) -> Digest,
     /// Whether the cache holds a digest.
     pub cached: &'a dyn Fn(&Digest) -> bool,
+    /// What a sandboxer needs and the node's machine will not have, in words, where that is known.
+    pub unmet: &'a dyn Fn(&Sandboxer, &Node) -> Option<String>,
 }
 
 /// Makes the plan.
@@ -149,7 +163,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
         inputs,
         steps: Vec::new(),
     };
-    let all_lanes = lanes_of(profile);
+    let (left_out, all_lanes) = parted(inputs);
     let mut lanes = Vec::new();
     for pairing in &profile.pairings {
         if !all_lanes.iter().any(|lane| lane.pairing == pairing.name) {
@@ -182,13 +196,32 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             });
         }
     }
-    if lanes.is_empty() {
+    if lanes.is_empty() && left_out.is_empty() {
         return Err(PlanError::NoLanes);
     }
     Ok(Plan {
         steps: steps.steps,
         lanes,
+        left_out,
     })
+}
+
+/// The lanes that cannot run, and the others.
+fn parted(inputs: &Inputs<'_>) -> (Vec<LeftOut>, Vec<Lane>) {
+    let profile = inputs.profile;
+    let (mut out, mut lanes) = (Vec::new(), Vec::new());
+    for lane in lanes_of(profile) {
+        let node = profile.nodes.iter().find(|node| node.name == lane.node);
+        let sandboxer = profile.sandboxers.iter().find(|s| s.name == lane.sandboxer);
+        match sandboxer
+            .zip(node)
+            .and_then(|(sandboxer, node)| (inputs.unmet)(sandboxer, node))
+        {
+            Some(reason) => out.push(LeftOut { lane, reason }),
+            None => lanes.push(lane),
+        }
+    }
+    (out, lanes)
 }
 
 /// The lanes of a profile, in its order; known before anything is resolved.
@@ -276,7 +309,11 @@ impl Steps<'_> {
             let step = self.build(candidate, name, build);
             match build.recipe {
                 Recipe::KubernetesNode => kubernetes.push(step),
-                Recipe::Containerd | Recipe::CniPlugins | Recipe::Runc | Recipe::Commands => {
+                Recipe::Containerd
+                | Recipe::Crio
+                | Recipe::CniPlugins
+                | Recipe::Runc
+                | Recipe::Commands => {
                     runtime.push(step);
                 }
             }

@@ -163,6 +163,14 @@ fn candidate(pairing: &str, kubernetes: &str) -> Candidate {
 }
 
 fn plan_of(profile: &Profile, candidates: &[Candidate]) -> Result<Plan, PlanError> {
+    plan_on(profile, candidates, Accelerator::Kvm)
+}
+
+fn plan_on(
+    profile: &Profile,
+    candidates: &[Candidate],
+    accelerator: Accelerator,
+) -> Result<Plan, PlanError> {
     plan(&Inputs {
         profile,
         candidates,
@@ -173,6 +181,7 @@ fn plan_of(profile: &Profile, candidates: &[Candidate]) -> Result<Plan, PlanErro
                 .finish()
         },
         cached: &|_| false,
+        unmet: &|sandboxer, node| unmet(&sandboxer.requires, accelerator, false, node.memory),
     })
 }
 
@@ -343,6 +352,7 @@ fn every_shipped_profile_plans_each_of_its_lanes() {
                     .finish()
             },
             cached: &|_| false,
+            unmet: &|_, _| None,
         })
         .unwrap();
         assert_eq!(plan.lanes.len(), lanes_of(&profile).len(), "{name}");
@@ -415,5 +425,53 @@ fn unmet_requirements_are_said_in_words() {
     assert!(
         unmet(&requires("quantum"), Accelerator::Kvm, true, 0).is_some(),
         "unknown is unmet"
+    );
+}
+
+#[test]
+fn nothing_is_made_for_a_lane_that_cannot_run() {
+    let mut profile = profile();
+    let mut kata = sandboxer("kata");
+    kata.binary = SandboxerBinary::Build {
+        build: "kata".to_owned(),
+        binary: "kata".to_owned(),
+    };
+    kata.requires = vec!["kvm".to_owned()];
+    profile
+        .builds
+        .insert("kata".to_owned(), build("kata", Recipe::Commands));
+    profile.sandboxers.push(kata);
+    profile.suites[0].sandboxers.push("kata".to_owned());
+    let mut candidates = [
+        candidate("main", "v1.36.3"),
+        candidate("control", "v1.35.4"),
+    ];
+    for candidate in &mut candidates {
+        let revision = candidate.revisions["cni"].clone();
+        candidate.revisions.insert("kata".to_owned(), revision);
+    }
+    let shown = |accelerator| {
+        let plan = plan_on(&profile, &candidates, accelerator).unwrap();
+        let kata = |id: &str| id.contains("kata");
+        let steps = plan.steps.iter().filter(|step| kata(step.id.as_str()));
+        let lanes = plan.lanes.iter().filter(|lane| kata(&lane.lane.sandboxer));
+        (steps.count(), lanes.count(), plan.left_out)
+    };
+    assert_eq!(shown(Accelerator::Kvm), (2, 2, Vec::new()));
+    let (steps, lanes, left_out) = shown(Accelerator::Tcg);
+    assert_eq!((steps, lanes), (0, 0));
+    let reasons: Vec<_> = left_out
+        .iter()
+        .map(|out| format!("{}: {}", out.lane.id, out.reason))
+        .collect();
+    insta::assert_snapshot!(reasons.join("\n"), @r"
+    main.plain.kata.conformance: needs kvm, and no kernel boots under KVM on this host
+    control.plain.kata.conformance: needs kvm, and no kernel boots under KVM on this host
+    ");
+    profile.suites[0].sandboxers = vec!["kata".to_owned()];
+    let plan = plan_on(&profile, &candidates, Accelerator::Tcg).unwrap();
+    assert_eq!(
+        (plan.steps.len(), plan.lanes.len(), plan.left_out.len()),
+        (0, 0, 2)
     );
 }

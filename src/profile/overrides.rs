@@ -17,7 +17,8 @@ const VERSIONS_ONLY: &str = "only git sources track branches and pull requests: 
 /// Changes to a profile for one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// `NAME=REV`, split: a version, ref, commit, `refs/pull/N/head`, a folder, or a git URL or mirror (`URL@REF`).
+    /// `NAME=REV`, split: a version, ref, commit, `refs/pull/N/head`, a folder, a git URL or mirror
+    /// (`URL@REF`), or `go-module:PATH@VERSION`.
     pub sources: Vec<(String, String)>,
     /// Only these sandboxers; empty means all.
     pub sandboxers: Vec<String>,
@@ -67,6 +68,10 @@ enum Wanted<'a> {
         url: String,
         reference: Option<&'a str>,
     },
+    GoModule {
+        module: &'a str,
+        version: &'a str,
+    },
     Revision(&'a str),
 }
 
@@ -105,6 +110,24 @@ impl Apply<'_> {
                 }
                 return;
             }
+            (Wanted::GoModule { module, version }, kind)
+                if !module.is_empty() && Published::GoModule.is_version(version) =>
+            {
+                *kind = SourceKind::GoModule {
+                    module: module.to_owned(),
+                    version: version.to_owned(),
+                };
+                source.stable = None;
+                // A pairing's revision is one of the source that was there before.
+                for pairing in &mut profile.pairings {
+                    pairing.selects.remove(name);
+                }
+                return;
+            }
+            (Wanted::GoModule { version, .. }, _) => (
+                format!("`{version}` is no version of a Go module"),
+                "write `NAME=go-module:PATH@VERSION`, or without `@VERSION` for the newest",
+            ),
             (Wanted::Git { url, reference }, kind) => {
                 let own = match &*kind {
                     SourceKind::Git { reference, .. } => Some(reference.clone()),
@@ -158,6 +181,10 @@ impl Apply<'_> {
             let current = self.files.current_folder().unwrap_or_default();
             normalised(&current.join(path))
         };
+        if let Some(module) = revision.strip_prefix("go-module:") {
+            let (module, version) = module.split_once('@').unwrap_or((module, "latest"));
+            return Wanted::GoModule { module, version };
+        }
         if let Some((url, reference)) = git_address(revision) {
             let local = !url.contains("://") && !url.contains(':');
             let url = match local {

@@ -184,7 +184,7 @@ pub(super) struct RawBuild {
     /// empty module that requires it). `VERSION` and `COMMIT` are set.
     pub(super) run: Option<List>,
     /// With recipe `commands`, required: the files that the commands make. Keys are paths below
-    /// `/opt/bellwether/runtime` in the guest, of which `bin` is on containerd's PATH; values are paths in the tree.
+    /// `/opt/bellwether/runtime` in the guest, of which `bin` is on the runtime's PATH; values are paths in the tree.
     pub(super) outputs: Option<BTreeMap<Text, Text>>,
     /// How long it may take, such as `90m`. Default: `60m`.
     pub(super) timeout: Option<Text>,
@@ -277,7 +277,8 @@ pub(super) struct RawSandboxer {
     pub(super) handler: Option<Text>,
     /// `informing` makes each of its lanes informing, whatever the suite says. Default: `blocking`.
     pub(super) role: Option<At<Role>>,
-    /// containerd's runtime type. Default: `io.containerd.runc.v2` for `runc` and `crun`; required for others.
+    /// containerd's runtime type, such as `io.containerd.runc.v2`; with CRI-O `oci`, `vm` or `pod`. Default: with
+    /// containerd `io.containerd.runc.v2` for `runc` and `crun`, required for others; with CRI-O `oci`.
     pub(super) runtime_type: Option<Text>,
     /// The package of the node image that holds its binary; needs `path`. Default: that of `runc` and `crun`.
     pub(super) package: Option<Text>,
@@ -293,7 +294,7 @@ pub(super) struct RawSandboxer {
     pub(super) with_builds: Option<List>,
     /// Packages of the node image that it needs beside its binary. Default: none.
     pub(super) with_packages: Option<List>,
-    /// Shim options beside the generated ones. Default: none.
+    /// Keys beside the generated ones: options of containerd's shim, or keys of CRI-O's runtime table. Default: none.
     #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub(super) options: Option<At<toml::Table>>,
     /// A file in the runtime's own format, merged over the generated configuration of its nodes, before the runtime's
@@ -304,7 +305,7 @@ pub(super) struct RawSandboxer {
     pub(super) files: Option<BTreeMap<Text, Text>>,
     /// The file of a systemd unit that its nodes start; the file's name is the unit's. Default: none.
     pub(super) unit: Option<Text>,
-    /// Its socket in the guest, if it is a sandbox controller; containerd gets it as a proxy plugin named after the
+    /// With containerd: its socket in the guest, if it is a sandbox controller; containerd gets it as a proxy plugin named after the
     /// handler. Default: it is none.
     pub(super) socket: Option<Text>,
     /// A shell command that succeeds in the guest when it is ready; the suite waits for it. Default: with `socket`,

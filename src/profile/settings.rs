@@ -150,6 +150,8 @@ pub enum Recipe {
     KubernetesNode,
     /// containerd, its runc shim and ctr.
     Containerd,
+    /// CRI-O and pinns.
+    Crio,
     /// The CNI plugins bridge, host-local, loopback, portmap, firewall.
     CniPlugins,
     /// runc.
@@ -173,6 +175,8 @@ pub struct Runtime {
 pub enum RuntimeKind {
     /// containerd, configuration version 3.
     Containerd,
+    /// CRI-O.
+    Crio,
 }
 
 /// A node image.
@@ -246,7 +250,7 @@ pub struct Sandboxer {
     pub handler: String,
     /// Whether its lanes can decide.
     pub role: Role,
-    /// containerd's runtime type, such as `io.containerd.runc.v2`.
+    /// The runtime's own word for its type: containerd's, such as `io.containerd.runc.v2`; CRI-O's `oci`, `vm` or `pod`.
     pub runtime_type: String,
     /// Where the binary is that serves its pods.
     pub binary: SandboxerBinary,
@@ -254,7 +258,7 @@ pub struct Sandboxer {
     pub with_builds: Vec<String>,
     /// Packages of the node image that it needs beside that binary.
     pub with_packages: Vec<String>,
-    /// Shim options beside the generated ones, as TOML text.
+    /// Keys of its entry beside the generated ones, as TOML text: containerd's shim options, or of CRI-O's runtime table.
     pub options: Option<String>,
     /// A configuration fragment merged over the generated one on its nodes (a key of [`Profile::files`]).
     pub config: Option<Utf8PathBuf>,
@@ -276,7 +280,9 @@ impl Sandboxer {
     pub fn shape(&self) -> Shape {
         if self.socket.is_some() {
             Shape::Controller
-        } else if self.runtime_type.starts_with("io.containerd.runc.") {
+        } else if self.runtime_type.starts_with("io.containerd.runc.")
+            || ["oci", "pod"].contains(&self.runtime_type.as_str())
+        {
             Shape::OciRuntime
         } else {
             Shape::Shim
@@ -314,7 +320,7 @@ impl Sandboxer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
-    /// containerd's runc shim calls its binary: runc, crun, youki.
+    /// containerd's runc shim, or CRI-O's monitor, calls its binary: runc, crun, youki.
     OciRuntime,
     /// It has a shim of its own: gVisor, Kata.
     Shim,

@@ -12,6 +12,7 @@ use super::{
     graph::{self, End, Node},
     lane::{self, LaneParts},
     log::{EventLog, Observer},
+    offer::Offer,
     record::{self, RunRecord},
     resolve,
     state::{RunState, Scope, seconds_between},
@@ -37,10 +38,10 @@ use crate::{
 /// With the cause when something cannot be resolved.
 pub async fn plan_only(host: &Host, profile: &Profile) -> Result<Planned, PlanOnlyError> {
     let cache = Cache::open(&host.cache)?;
-    let resolved = resolve::resolve(profile, &cache, &host.cache)
+    let resolved = resolve::resolve(host, profile, &cache)
         .await
         .map_err(PlanOnlyError::Resolve)?;
-    let plan = make_plan(profile, &resolved.candidates, &cache)?;
+    let plan = make_plan(profile, &resolved.candidates, &cache, resolved.offer)?;
     Ok(Planned {
         candidates: resolved.candidates,
         notes: resolved.notes,
@@ -52,12 +53,14 @@ fn make_plan(
     profile: &Profile,
     candidates: &[Candidate],
     cache: &Cache,
+    offer: Offer,
 ) -> Result<Plan, PlanError> {
     plan::plan(&plan::Inputs {
         profile,
         candidates,
         build_digest: &resolve::build_digest,
         cached: &|digest| cache.get(digest).is_some(),
+        unmet: &|sandboxer, node| offer.unmet(sandboxer, node),
     })
 }
 
@@ -110,6 +113,7 @@ pub async fn run(
         pid: std::process::id(),
     });
     let result = Engine {
+        host,
         context: Arc::new(context),
         folder,
         record: &mut record,
@@ -121,6 +125,7 @@ pub async fn run(
 }
 
 struct Engine<'a> {
+    host: &'a Host,
     context: Arc<Context>,
     folder: EvidenceDir,
     record: &'a mut RunRecord,
@@ -132,7 +137,7 @@ impl Engine<'_> {
         let resolved = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            resolved = resolve::resolve(&self.context.profile, &self.context.cache, &self.context.cache_root) => Some(resolved),
+            resolved = resolve::resolve(self.host, &self.context.profile, &self.context.cache) => Some(resolved),
         };
         match resolved {
             None => {}
@@ -153,17 +158,21 @@ impl Engine<'_> {
                         digest: candidate.digest(),
                     });
                 }
-                let plan = make_plan(
-                    &self.context.profile,
-                    &self.record.candidates,
-                    &self.context.cache,
-                )?;
+                let (profile, candidates) = (&self.context.profile, &self.record.candidates);
+                let cache = &self.context.cache;
+                let plan = make_plan(profile, candidates, cache, resolved.offer)?;
+                let running = plan.lanes.iter().map(|lane| &lane.lane);
+                let out = plan.left_out.iter().map(|out| &out.lane);
                 self.context.log.add(EventKind::Planned {
-                    lanes: plan.lanes.iter().map(|lane| lane.lane.id.clone()).collect(),
+                    lanes: running.chain(out).map(|lane| lane.id.clone()).collect(),
                     steps: plan.steps.iter().map(|step| step.id.clone()).collect(),
                 });
                 self.record.plan = Some(plan.clone());
                 self.save()?;
+                for out in &plan.left_out {
+                    let reason = out.reason.clone();
+                    lane_ended(&self.context, &out.lane.id, CellOutcome::NotRun { reason });
+                }
                 self.work(plan).await;
             }
         }
@@ -403,11 +412,15 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
 }
 
 fn lane_not_started(context: &Context, lane: &LaneId, cause: Cause) {
+    let cause = Box::new(cause);
+    lane_ended(context, lane, CellOutcome::Stopped { cause });
+}
+
+/// Ends a lane of which nothing was tried.
+fn lane_ended(context: &Context, lane: &LaneId, outcome: CellOutcome) {
     context.log.add(EventKind::LaneFinished {
         lane: lane.clone(),
         attempt: 0,
-        outcome: CellOutcome::Stopped {
-            cause: Box::new(cause),
-        },
+        outcome,
     });
 }

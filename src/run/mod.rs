@@ -14,6 +14,7 @@ mod host_run;
 mod lane;
 mod log;
 mod node;
+mod offer;
 pub mod record;
 mod recover;
 mod resolve;
@@ -28,6 +29,7 @@ use camino::Utf8PathBuf;
 pub use engine::{plan_only, run};
 pub use log::Observer;
 pub use recover::recover;
+pub use resolve::node_packages;
 
 use self::{finish::FinishError, store::StoreError};
 use crate::{

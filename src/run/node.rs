@@ -9,7 +9,7 @@ use crate::{
     process::{ProcessError, call},
     profile::{Node, Profile, Sandboxer, SandboxerBinary},
     runtime::{
-        self,
+        self, Kind,
         identity::{Expected, Origin},
     },
     suite::NodeFacts,
@@ -78,10 +78,10 @@ pub fn config(
     pause: &str,
     public_key: &str,
 ) -> Result<NodeConfig, runtime::ConfigError> {
-    let config = runtime::config(&runtime::spec(profile, sandboxer, pause))?;
-    let mut files = runtime::guest_files(&config);
+    let kind = runtime::kind(profile.runtime.kind);
+    let mut files = runtime::guest_files(kind, &runtime::spec(profile, sandboxer, pause))?;
     files.extend(runtime::sandboxer_files(profile, sandboxer));
-    let mut units = runtime::guest_units();
+    let mut units = runtime::guest_units(kind);
     units.extend(runtime::sandboxer_units(profile, sandboxer));
     units.extend(ignition::mounts(&node.disks));
     Ok(NodeConfig {
@@ -99,11 +99,11 @@ pub fn config(
 
 /// What the suite must know of the node.
 #[must_use]
-pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
+pub fn facts(root: &str, runtime: &dyn Kind, sandboxer: &Sandboxer) -> NodeFacts {
     NodeFacts {
         root: root.to_owned(),
-        runtime_endpoint: format!("unix://{root}{}", runtime::CONTAINERD_SOCKET),
-        runtime_unit: "containerd.service".to_owned(),
+        runtime_endpoint: format!("unix://{root}{}", runtime.socket()),
+        runtime_unit: runtime.unit(),
         handler: sandboxer.handler.clone(),
         node_name: NAME.to_owned(),
         kubernetes_dir: runtime::KUBERNETES_DIR.to_owned(),
@@ -117,6 +117,7 @@ pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
 /// # Errors
 /// When the built binary cannot be read.
 pub async fn expected(
+    runtime: &dyn Kind,
     sandboxer: &Sandboxer,
     builds: &[Utf8PathBuf],
 ) -> Result<Expected, std::io::Error> {
@@ -135,14 +136,49 @@ pub async fn expected(
             }
         }
     };
-    // containerd finds a shim by its runtime type: `io.containerd.runsc.v1` is `containerd-shim-runsc-v1`.
-    let shim = sandboxer.runtime_type.strip_prefix("io.containerd.");
+    let path = runtime::guest_binary(sandboxer);
     Ok(Expected {
         sandboxer: sandboxer.name.clone(),
         handler: sandboxer.handler.clone(),
         shape: sandboxer.shape(),
-        path: runtime::guest_binary(sandboxer),
-        shim: shim.map(|kind| format!("containerd-shim-{}", kind.replace('.', "-"))),
+        shim: runtime.monitor(&sandboxer.runtime_type, &path),
+        path,
         origin,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ignition, profile};
+
+    /// What CRI-O's own node jobs bring comes before the lane's configuration, which says the last word.
+    #[test]
+    fn upstream_s_configs_are_node_variants_of_a_cri_o_node() {
+        let fixtures = [
+            include_str!("../../tests/fixtures/ignition/crio.ign"),
+            include_str!("../../tests/fixtures/ignition/crio_splitfs.ign"),
+            include_str!("../../tests/fixtures/ignition/crio_swap1g.ign"),
+            include_str!("../../tests/fixtures/ignition/crio_userns.ign"),
+        ];
+        let mut profile = profile::load("cri-o", &profile::Overrides::default()).unwrap();
+        for text in fixtures {
+            profile.files.insert("theirs.ign".into(), text.to_owned());
+            profile.nodes[0].ignition = vec!["theirs.ign".into()];
+            let (node, sandboxer) = (&profile.nodes[0], &profile.sandboxers[1]);
+            let made =
+                config(&profile, node, sandboxer, "r/pause:1", "ssh-ed25519 AAAA x").unwrap();
+            let json: serde_json::Value =
+                serde_json::from_str(&ignition::generate(&made).unwrap()).unwrap();
+            let files = json["storage"]["files"].as_array().unwrap();
+            let conf = files.iter().filter_map(|file| {
+                file["path"]
+                    .as_str()?
+                    .strip_prefix("/etc/crio/crio.conf.d/")
+            });
+            assert_eq!(conf.max(), Some("90-bellwether.conf"));
+            let units = json["systemd"]["units"].as_array().unwrap();
+            assert!(units.iter().any(|unit| unit["name"] == "crio.service"));
+        }
+    }
 }

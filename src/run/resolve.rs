@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use futures_util::future::try_join_all;
 
+use super::{
+    Host,
+    offer::{Offer, offer},
+};
 use crate::{
     build::{self, Toolchain, cache::Cache},
     image,
@@ -12,8 +16,8 @@ use crate::{
         Blame, Candidate, Cause, Class, Confidence, Digest, EvidenceLine, NodeImageRevision, Phase,
         Revision, SandboxerRevision,
     },
-    profile::{Build, Pairing, Profile, Recipe, Sandboxer, SandboxerBinary},
-    source,
+    profile::{Build, Image, Pairing, Profile, Recipe, Sandboxer, SandboxerBinary},
+    runtime, source,
 };
 
 /// Candidates with what their resolution noticed.
@@ -22,18 +26,20 @@ pub struct Resolved {
     pub candidates: Vec<Candidate>,
     /// Sentences for people: a force-push, an answer from the mirror while offline.
     pub notes: Vec<String>,
+    /// What this host's machines offer.
+    pub offer: Offer,
 }
 
-/// Resolves all sources of all pairings, the node images and the toolchains, side by side.
+/// Resolves the node images and the toolchains, then all sources of all pairings but those that this host has no use for.
 ///
 /// # Errors
 /// With the cause when one of them cannot be resolved; it names which and why.
 pub async fn resolve(
+    host: &Host,
     profile: &Profile,
     cache: &Cache,
-    cache_root: &Utf8Path,
 ) -> Result<Resolved, Box<Cause>> {
-    let (images, toolchain, pairings) = tokio::try_join!(
+    let (images, toolchain) = tokio::try_join!(
         try_join_all(
             profile
                 .images
@@ -41,19 +47,19 @@ pub async fn resolve(
                 .map(|name| image(profile, name, cache))
         ),
         toolchain(profile),
-        try_join_all(
-            profile
-                .pairings
-                .iter()
-                .map(|pairing| sources(profile, pairing, cache_root))
-        ),
     )?;
     let node_images: BTreeMap<_, _> = images
         .into_iter()
         .flatten()
         .map(|image| (image.name.clone(), image))
         .collect();
-    let mut notes = Vec::new();
+    let offer = offer(host, profile, &node_images, cache).await;
+    let pairings = profile
+        .pairings
+        .iter()
+        .map(|pairing| sources(profile, pairing, &host.cache, offer));
+    let pairings = try_join_all(pairings).await?;
+    let mut notes = runtime::kind(profile.runtime.kind).notes(profile);
     let mut candidates = Vec::new();
     for (pairing, (revisions, said)) in profile.pairings.iter().zip(pairings) {
         for note in said {
@@ -79,7 +85,11 @@ pub async fn resolve(
             arch: build::goarch().to_owned(),
         });
     }
-    Ok(Resolved { candidates, notes })
+    Ok(Resolved {
+        candidates,
+        notes,
+        offer,
+    })
 }
 
 /// The digest of a build's inputs. A source that is missing gives a digest that no cache holds.
@@ -127,8 +137,10 @@ async fn sources(
     profile: &Profile,
     pairing: &Pairing,
     cache_root: &Utf8Path,
+    offer: Offer,
 ) -> Result<Sources, Box<Cause>> {
-    let resolved = try_join_all(profile.sources.iter().map(async |(name, source)| {
+    let needed = (profile.sources.iter()).filter(|(name, _)| !offer.is_idle(profile, name));
+    let resolved = try_join_all(needed.map(async |(name, source)| {
         source::resolve_with_notes(
             &source.kind,
             source.stable.as_deref(),
@@ -157,6 +169,18 @@ async fn sources(
     Ok((revisions, notes))
 }
 
+/// The packages that a node image of a profile must have beside its own. An image that is taken whole is asked for none
+/// of the runtime's: it has what it has, and a runtime that lacks something says so.
+#[must_use]
+pub fn node_packages(profile: &Profile, image: &Image) -> Vec<String> {
+    let mut packages = profile.sandboxer_packages();
+    if let Image::Debian { .. } = image {
+        let runtime = runtime::kind(profile.runtime.kind).packages();
+        packages.extend(runtime.iter().map(|&name| name.to_owned()));
+    }
+    packages
+}
+
 async fn image(
     profile: &Profile,
     name: &str,
@@ -166,7 +190,7 @@ async fn image(
     if !profile.nodes.iter().any(|node| node.image == name) {
         return Ok(None);
     }
-    let packages = profile.sandboxer_packages();
+    let packages = node_packages(profile, &profile.images[name]);
     image::resolve(name, &profile.images[name], &packages, cache)
         .await
         .map(Some)

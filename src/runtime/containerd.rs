@@ -1,51 +1,95 @@
-//! containerd's configuration, version 3. Pure.
+//! containerd: its configuration, version 3, its unit, the import of images. Pure.
 
 use toml::{Table, Value};
 
-use super::{CONTAINERD_SOCKET, RUNTIME_DIR};
-use crate::profile::Shape;
+use super::{
+    ConfigError, Kind, RUNTIME_DIR, RuntimeSpec, TEST_HANDLER,
+    tables::{merge, nested, parse, table},
+};
+use crate::{
+    ignition::GuestFile,
+    profile::{Profile, Shape},
+};
 
-/// What containerd is set up for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuntimeSpec {
-    /// The CRI runtime handler under test; pods that name no handler get it.
-    pub handler: String,
-    /// How containerd reaches what serves it.
-    pub shape: Shape,
-    /// Its runtime type, such as `io.containerd.runc.v2`.
-    pub runtime_type: String,
-    /// Its binary in the guest.
-    pub binary: String,
-    /// A sandbox controller's socket in the guest.
-    pub socket: Option<String>,
-    /// Its options beside the generated ones, as TOML text.
-    pub options: Option<String>,
-    /// The pause image's full tag.
-    pub pause_image: String,
-    /// Fragments merged over all of it in this order, as TOML texts with the words for each.
-    pub fragments: Vec<(&'static str, String)>,
+/// containerd as a runtime under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Containerd;
+
+impl Kind for Containerd {
+    fn name(&self) -> &'static str {
+        "containerd"
+    }
+
+    fn socket(&self) -> &'static str {
+        "/run/containerd/containerd.sock"
+    }
+
+    fn packages(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn files(&self, spec: &RuntimeSpec) -> Result<Vec<GuestFile>, ConfigError> {
+        Ok(vec![GuestFile::new(
+            "/etc/containerd/config.toml",
+            config(spec)?,
+        )])
+    }
+
+    fn service(&self) -> String {
+        format!(
+            "Type=notify
+ExecStart={RUNTIME_DIR}/bin/containerd
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=5
+LimitNPROC=infinity
+LimitCORE=infinity
+LimitNOFILE=1048576
+TasksMax=infinity
+OOMScoreAdjust=-999
+TimeoutStartSec=300
+"
+        )
+    }
+
+    fn import(&self) -> &'static str {
+        "import() {
+  ctr -n k8s.io images import --local=true \"$1\"
 }
+"
+    }
 
-/// A text of the profile's is no TOML.
-#[derive(Debug, thiserror::Error)]
-#[error("the {what} of containerd's configuration is no TOML: {source}")]
-pub struct ConfigError {
-    /// Which text.
-    what: String,
-    /// Why.
-    source: toml::de::Error,
+    fn monitor(&self, runtime_type: &str, _binary: &str) -> Option<String> {
+        // It finds a shim by its runtime type: `io.containerd.runsc.v1` is `containerd-shim-runsc-v1`.
+        let kind = runtime_type.strip_prefix("io.containerd.")?;
+        Some(format!("containerd-shim-{}", kind.replace('.', "-")))
+    }
+
+    /// It tells the kubelet the cgroup driver of the first handler with runc's options, whatever the kubelet's own
+    /// configuration says.
+    fn notes(&self, profile: &Profile) -> Vec<String> {
+        let others: Vec<&str> = (profile.sandboxers.iter())
+            .filter(|sandboxer| sandboxer.shape() != Shape::OciRuntime)
+            .map(|sandboxer| sandboxer.name.as_str())
+            .collect();
+        if others.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "{}: no handler on these nodes has runc's options, so containerd gives the kubelet the cgroup driver cgroupfs",
+            others.join(", ")
+        )]
+    }
 }
 
 const RUNTIME: &str = "io.containerd.cri.v1.runtime";
 const IMAGES: &str = "io.containerd.cri.v1.images";
-/// The node suite asks for this name in its RuntimeClass specs; it must be served by what is under test.
-const TEST_HANDLER: &str = "test-handler";
-
 /// containerd's `config.toml`.
 ///
 /// # Errors
 /// When the handler's options or a fragment are no TOML.
-pub fn config(spec: &RuntimeSpec) -> Result<String, ConfigError> {
+fn config(spec: &RuntimeSpec) -> Result<String, ConfigError> {
     let runtimes = Table::from_iter([(spec.handler.clone(), handler(spec)?)]);
     let mut table = table([
         ("version", Value::from(3)),
@@ -53,7 +97,7 @@ pub fn config(spec: &RuntimeSpec) -> Result<String, ConfigError> {
         ("state", Value::from("/run/containerd")),
         (
             "grpc",
-            nested([("address", Value::from(CONTAINERD_SOCKET))]),
+            nested([("address", Value::from(Containerd.socket()))]),
         ),
         (
             "plugins",
@@ -96,7 +140,7 @@ pub fn config(spec: &RuntimeSpec) -> Result<String, ConfigError> {
         table.insert("proxy_plugins".into(), Value::Table(plugins));
     }
     for (what, text) in &spec.fragments {
-        merge(&mut table, parse(what, text)?);
+        merge(&mut table, parse("containerd", what, text)?);
     }
     add_test_handler(&mut table, &spec.handler);
     Ok(table.to_string())
@@ -125,7 +169,10 @@ fn handler(spec: &RuntimeSpec) -> Result<Value, ConfigError> {
         options.insert("BinaryName".into(), Value::from(spec.binary.as_str()));
     }
     if let Some(text) = &spec.options {
-        merge(&mut options, parse("handler's options", text)?);
+        merge(
+            &mut options,
+            parse("containerd", "handler's options", text)?,
+        );
     }
     let mut entry = table([("runtime_type", Value::from(spec.runtime_type.as_str()))]);
     if spec.shape == Shape::Controller {
@@ -137,41 +184,12 @@ fn handler(spec: &RuntimeSpec) -> Result<Value, ConfigError> {
     Ok(Value::Table(entry))
 }
 
-fn parse(what: &str, text: &str) -> Result<Table, ConfigError> {
-    text.parse().map_err(|source| ConfigError {
-        what: what.to_owned(),
-        source,
-    })
-}
-
-fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
-    entries
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
-}
-
-fn nested<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Table(table(entries))
-}
-
-/// Tables merge key by key; anything else is replaced, lists too.
-fn merge(under: &mut Table, over: Table) {
-    for (key, value) in over {
-        match (under.get_mut(&key), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
-            (_, value) => {
-                under.insert(key, value);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::profile;
 
     fn runc() -> RuntimeSpec {
         RuntimeSpec {
@@ -231,6 +249,14 @@ mod tests {
         };
         let error = config(&broken).unwrap_err().to_string();
         assert!(error.contains("user's fragment"), "{error}");
+    }
+
+    #[test]
+    fn handlers_without_runc_s_options_are_noted() {
+        let load = |name: &str| profile::load(name, &profile::Overrides::default()).unwrap();
+        assert_eq!(Containerd.notes(&load("quickstart")), [""; 0]);
+        let notes = Containerd.notes(&load("sandboxers"));
+        assert!(notes[0].starts_with("gvisor: "), "{notes:?}");
     }
 
     proptest! {

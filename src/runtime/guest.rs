@@ -1,17 +1,19 @@
-//! What containerd needs in the guest: mounts of the payloads, its unit, its network; and the import of images. Pure.
+//! What any runtime needs in the guest: mounts of the payloads, its unit, its network; and the import of images. Pure.
 
-use super::{KUBERNETES_DIR, RUNTIME_DIR};
+use super::{ConfigError, KUBERNETES_DIR, Kind, RUNTIME_DIR, RuntimeSpec};
 use crate::{
     ignition::{GuestFile, GuestUnit},
     process::quote,
 };
 
-/// Units without which a node cannot run any suite.
-pub const REQUIRED_UNITS: [&str; 3] = [
-    "opt-bellwether-runtime.mount",
-    "opt-bellwether-kubernetes.mount",
-    "containerd.service",
-];
+/// Units without which a node of this runtime cannot run any suite.
+#[must_use]
+pub fn required_units(runtime: &dyn Kind) -> Vec<String> {
+    guest_units(runtime)
+        .into_iter()
+        .map(|unit| unit.name)
+        .collect()
+}
 
 /// The payloads' serials, as the machine gives them to the guest.
 const PAYLOADS: [(&str, &str); 2] = [("runtime", RUNTIME_DIR), ("kubernetes", KUBERNETES_DIR)];
@@ -19,21 +21,23 @@ const PAYLOADS: [(&str, &str); 2] = [("runtime", RUNTIME_DIR), ("kubernetes", KU
 /// A disk that the machine has is there when udev has run; a longer wait only hides that it is missing.
 const DISK_SECONDS: u32 = 45;
 
-/// Files of a containerd node; `config` is the text of [`super::config`].
-#[must_use]
-pub fn guest_files(config: &str) -> Vec<GuestFile> {
-    let mut files = vec![
-        GuestFile::new("/etc/containerd/config.toml", config),
+/// Files of a runtime's node.
+///
+/// # Errors
+/// When one of the profile's texts for the runtime is no TOML.
+pub fn guest_files(runtime: &dyn Kind, spec: &RuntimeSpec) -> Result<Vec<GuestFile>, ConfigError> {
+    let mut files = runtime.files(spec)?;
+    files.extend([
         GuestFile::new("/etc/cni/net.d/10-bellwether.conflist", CONFLIST),
         GuestFile::new(
-            "/etc/modules-load.d/bellwether-containerd.conf",
+            "/etc/modules-load.d/bellwether-runtime.conf",
             "overlay\nbr_netfilter\n",
         ),
         GuestFile::new(
-            "/etc/sysctl.d/60-bellwether-containerd.conf",
+            "/etc/sysctl.d/60-bellwether-runtime.conf",
             "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n",
         ),
-    ];
+    ]);
     files.extend(PAYLOADS.map(|(serial, _)| {
         let path = format!(
             r"/etc/systemd/system/dev-disk-by\x2did-virtio\x2d{serial}.device.d/timeout.conf"
@@ -43,25 +47,25 @@ pub fn guest_files(config: &str) -> Vec<GuestFile> {
             format!("[Unit]\nJobRunningTimeoutSec={DISK_SECONDS}\n"),
         )
     }));
-    files
+    Ok(files)
 }
 
-/// Units of a containerd node.
+/// Units of a runtime's node.
 #[must_use]
-pub fn guest_units() -> Vec<GuestUnit> {
+pub fn guest_units(runtime: &dyn Kind) -> Vec<GuestUnit> {
     let mut units: Vec<GuestUnit> = PAYLOADS
-        .map(|(serial, folder)| mount(serial, folder))
+        .map(|(serial, folder)| mount(serial, folder, &runtime.unit()))
         .into();
-    units.push(GuestUnit::enabled("containerd.service", containerd()));
+    units.push(GuestUnit::enabled(runtime.unit(), service(runtime)));
     units
 }
 
-fn mount(serial: &str, folder: &str) -> GuestUnit {
+fn mount(serial: &str, folder: &str, before: &str) -> GuestUnit {
     // The disk holds one read-only ext4 file system, without a journal to replay.
     let text = format!(
         "[Unit]
 Description=Payload {serial}
-Before=containerd.service
+Before={before}
 
 [Mount]
 What=/dev/disk/by-id/virtio-{serial}
@@ -76,31 +80,21 @@ WantedBy=multi-user.target
     GuestUnit::enabled(format!("opt-bellwether-{serial}.mount"), text)
 }
 
-fn containerd() -> String {
+fn service(runtime: &dyn Kind) -> String {
     format!(
         "[Unit]
-Description=containerd under test
+Description={} under test
 After=network.target dbus.service systemd-modules-load.service systemd-sysctl.service opt-bellwether-runtime.mount
 Requires=opt-bellwether-runtime.mount
 
 [Service]
-Type=notify
 Environment=PATH={RUNTIME_DIR}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-ExecStart={RUNTIME_DIR}/bin/containerd
-Delegate=yes
-KillMode=process
-Restart=always
-RestartSec=5
-LimitNPROC=infinity
-LimitCORE=infinity
-LimitNOFILE=1048576
-TasksMax=infinity
-OOMScoreAdjust=-999
-TimeoutStartSec=300
-
+{}
 [Install]
 WantedBy=multi-user.target
-"
+",
+        runtime.name(),
+        runtime.service()
     )
 }
 
@@ -130,17 +124,18 @@ const CONFLIST: &str = r#"{
 /// A shell script that imports every image tar of the Kubernetes payload, and fails naming each that it could not.
 /// `root` stands before every guest path.
 #[must_use]
-pub fn import_script(root: &str) -> String {
+pub fn import_script(runtime: &dyn Kind, root: &str) -> String {
+    let import = runtime.import();
     let images = quote(&format!("{root}{KUBERNETES_DIR}/images"));
     let bin = quote(&format!("{root}{RUNTIME_DIR}/bin"));
     format!(
         "PATH={bin}:$PATH
-failed=0
+{import}failed=0
 found=0
 for tar in {images}/*.tar; do
   [ -e \"$tar\" ] || continue
   found=$((found+1))
-  if ! said=$(ctr -n k8s.io images import --local=true \"$tar\" 2>&1); then
+  if ! said=$(import \"$tar\" 2>&1); then
     echo \"cannot import ${{tar##*/}}: $(echo \"$said\" | tail -n 1)\" >&2
     failed=$((failed+1))
   fi
@@ -163,12 +158,20 @@ mod tests {
     use fs_err as fs;
 
     use super::*;
-    use crate::process::call;
+    use crate::{
+        process::call,
+        profile::{RuntimeKind, Shape},
+        runtime::kind,
+    };
+
+    const KINDS: [RuntimeKind; 2] = [RuntimeKind::Containerd, RuntimeKind::Crio];
 
     #[test]
     fn the_units_of_a_node() {
-        let text: Vec<String> = guest_units()
+        let units = KINDS.map(|of| guest_units(kind(of)));
+        let text: Vec<String> = units
             .iter()
+            .flatten()
             .map(|unit| {
                 format!(
                     "# {}\n{}",
@@ -178,14 +181,24 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(text.join("\n"));
-        let names: Vec<String> = guest_units().into_iter().map(|unit| unit.name).collect();
-        assert_eq!(names, REQUIRED_UNITS);
     }
 
     #[test]
     fn the_network_is_json_and_every_path_is_absolute() {
-        let files = guest_files("version = 3\n");
-        assert!(files.iter().all(|file| file.path.starts_with('/')));
+        for of in KINDS {
+            let spec = RuntimeSpec {
+                handler: "crun".into(),
+                shape: Shape::OciRuntime,
+                runtime_type: "x".into(),
+                binary: "/usr/bin/crun".into(),
+                socket: None,
+                options: None,
+                pause_image: "registry.k8s.io/pause:3.10.2".into(),
+                fragments: Vec::new(),
+            };
+            let files = guest_files(kind(of), &spec).unwrap();
+            assert!(files.iter().all(|file| file.path.starts_with('/')));
+        }
         let network: serde_json::Value = serde_json::from_str(CONFLIST).unwrap();
         let kinds: Vec<&str> = network["plugins"]
             .as_array()
@@ -212,7 +225,7 @@ mod tests {
         fs::set_permissions(&ctr, std::fs::Permissions::from_mode(0o755)).unwrap();
         call("sh")
             .arg("-s")
-            .input(import_script(root.as_str()))
+            .input(import_script(kind(RuntimeKind::Containerd), root.as_str()))
             .output()
             .await
             .unwrap()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{REQUIRED_UNITS, RUNTIME_DIR, RuntimeSpec};
+use super::{RUNTIME_DIR, RuntimeSpec};
 use crate::{
     ignition::{GuestFile, GuestUnit},
     process::quote,
@@ -18,7 +18,7 @@ pub fn guest_binary(sandboxer: &Sandboxer) -> String {
     }
 }
 
-/// What containerd is set up for on the sandboxer's nodes.
+/// What the runtime is set up for on the sandboxer's nodes.
 #[must_use]
 pub fn spec(profile: &Profile, sandboxer: &Sandboxer, pause_image: &str) -> RuntimeSpec {
     let fragment = |what, path: &Option<_>| {
@@ -74,13 +74,6 @@ pub fn sandboxer_units(profile: &Profile, sandboxer: &Sandboxer) -> Vec<GuestUni
         .collect()
 }
 
-/// Units without which the sandboxer's nodes cannot run any suite.
-#[must_use]
-pub fn required_units(sandboxer: &Sandboxer) -> Vec<String> {
-    let units = REQUIRED_UNITS.into_iter().chain(sandboxer.unit_name());
-    units.map(str::to_owned).collect()
-}
-
 /// A shell script that waits until the sandboxer is ready, and fails with the last words of what asked it. None where
 /// there is nothing to ask.
 #[must_use]
@@ -111,7 +104,7 @@ done
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{process::call, profile};
+    use crate::{process::call, profile, runtime::kind};
 
     /// Every sandboxer of the shipped profiles, but of the one that shows keys.
     fn shipped() -> Vec<(Profile, Sandboxer)> {
@@ -138,7 +131,9 @@ mod tests {
             if seen.contains(&spec) {
                 continue;
             }
-            let config = super::super::config(&spec).unwrap();
+            let runtime = kind(profile.runtime.kind);
+            // The configuration is the first of its files.
+            let config = runtime.files(&spec).unwrap().remove(0).contents;
             seen.push(spec);
             shown += &format!(
                 "== {} / {} ({:?}): {}\n{config}",

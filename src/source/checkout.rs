@@ -6,7 +6,10 @@ use fs_err as fs;
 use super::{
     SourceError, Trouble, crates,
     error::Subject,
-    git::Mirror,
+    git::{
+        Mirror,
+        dependencies::{self, Rewrite},
+    },
     go_module, path,
     wrapper::{self, From},
 };
@@ -36,6 +39,8 @@ pub struct Checkout {
     pub folder: Utf8PathBuf,
     /// What it holds.
     pub shape: Shape,
+    /// The git repositories that its build takes from this host.
+    pub rewrites: Vec<Rewrite>,
 }
 
 impl Checkout {
@@ -65,10 +70,7 @@ pub async fn checkout(
             let mirror = Mirror::open(&revision.source, url, cache_root).await?;
             mirror.find(commit).await?;
             mirror.write_tree(commit, to).await?;
-            Ok(Checkout {
-                folder: to.to_owned(),
-                shape: Shape::Tree,
-            })
+            tree(revision, cache_root, to.to_owned()).await
         }
         Origin::GoModule {
             module,
@@ -104,10 +106,7 @@ pub async fn checkout(
             let files = to.join("files");
             fs::create_dir_all(&files).map_err(|e| subject.host(e))?;
             path::copy(&subject, &fetched.folder, &files).await?;
-            Ok(Checkout {
-                folder: files,
-                shape: Shape::Tree,
-            })
+            tree(revision, cache_root, files).await
         }
         Origin::Path {
             path: folder,
@@ -124,7 +123,11 @@ pub async fn checkout(
                 ));
             }
             let repository = Utf8Path::new(folder).join(".git").exists();
-            local(&subject, &revision.version, repository, files, to).await
+            let vendored = files.join("vendor/modules.txt").exists();
+            if repository || vendored || !files.join("go.mod").exists() {
+                return tree(revision, cache_root, files).await;
+            }
+            local(&subject, &revision.version, files, to).await
         }
     }
 }
@@ -181,21 +184,27 @@ fn go_line(go_mod: &str) -> Option<String> {
         .or_else(|| value("go "))
 }
 
-/// A folder is built as what it is: a project's tree, or the files of a module as a proxy has them.
+/// A project's own tree, with what its lock file pins elsewhere.
+async fn tree(
+    revision: &Revision,
+    cache_root: &Utf8Path,
+    folder: Utf8PathBuf,
+) -> Result<Checkout, SourceError> {
+    let rewrites = dependencies::fetch(&revision.source, &folder, cache_root).await?;
+    Ok(Checkout {
+        folder,
+        shape: Shape::Tree,
+        rewrites,
+    })
+}
+
+/// A folder that holds the files of a module, as a proxy has them.
 async fn local(
     subject: &Subject,
     version: &str,
-    repository: bool,
     files: Utf8PathBuf,
     to: &Utf8Path,
 ) -> Result<Checkout, SourceError> {
-    let vendored = files.join("vendor/modules.txt").exists();
-    if repository || vendored || !files.join("go.mod").exists() {
-        return Ok(Checkout {
-            folder: files,
-            shape: Shape::Tree,
-        });
-    }
     let go_mod = fs::read_to_string(files.join("go.mod")).map_err(|e| subject.host(e))?;
     let module = go_mod.lines().find_map(|line| line.strip_prefix("module "));
     let Some(module) = module.map(|m| m.trim().to_owned()) else {
@@ -246,6 +255,7 @@ async fn wrap(
             module: module.to_owned(),
             files: files.to_owned(),
         },
+        rewrites: Vec::new(),
     })
 }
 

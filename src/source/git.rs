@@ -11,6 +11,7 @@ use fs_err as fs;
 use git2::{Oid, Repository};
 use rustix::fs::{FlockOperation, flock};
 
+pub(super) mod dependencies;
 mod refusal;
 
 use refusal::{classify, last_words};

@@ -18,5 +18,9 @@ pub mod wrapper;
 
 pub use checkout::{Checkout, Shape, checkout, go_wanted};
 pub use error::{SourceError, Trouble};
-pub use git::{Mirror, mirror_folder};
+pub use git::{
+    Mirror,
+    dependencies::{Rewrite, environment},
+    mirror_folder,
+};
 pub use resolve::{Resolved, resolve, resolve_with_notes};

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bellwether::{
+    ignition::GuestFile,
     machine::{MachineError, MachineSpec},
     runtime::{self, cri},
 };
@@ -11,12 +12,12 @@ use camino::Utf8Path;
 use crate::world::{World, start, unit};
 
 /// A node with containerd from `BELLWETHER_REAL_PAYLOAD`, a folder with `runtime.img` and `kubernetes.img`.
-fn containerd_node(world: &World, config: &str) -> Option<MachineSpec> {
+fn containerd_node(world: &World, files: &[GuestFile]) -> Option<MachineSpec> {
     let Ok(payload) = std::env::var("BELLWETHER_REAL_PAYLOAD") else {
         println!("containerd: not run; set BELLWETHER_REAL_PAYLOAD=<folder>");
         return None;
     };
-    let files: Vec<String> = runtime::guest_files(config)
+    let files: Vec<String> = files
         .iter()
         .map(|file| {
             let text = percent_encoding::utf8_percent_encode(
@@ -30,7 +31,7 @@ fn containerd_node(world: &World, config: &str) -> Option<MachineSpec> {
             )
         })
         .collect();
-    let units: Vec<String> = runtime::guest_units()
+    let units: Vec<String> = runtime::guest_units(containerd())
         .iter()
         .map(|made| unit(&made.name, made.contents.as_deref().unwrap()))
         .collect();
@@ -38,7 +39,7 @@ fn containerd_node(world: &World, config: &str) -> Option<MachineSpec> {
         .ignition("", &units.join(","))
         .replace(r#""files":["#, &format!(r#""files":[{},"#, files.join(",")));
     let mut spec = world.spec(ignition);
-    spec.required_units = runtime::REQUIRED_UNITS.map(str::to_owned).into();
+    spec.required_units = runtime::required_units(containerd());
     let disk = |name: &str| Utf8Path::new(&payload).join(format!("{name}.img"));
     spec.payloads = ["runtime", "kubernetes"]
         .map(|name| (name.to_owned(), disk(name)))
@@ -46,8 +47,13 @@ fn containerd_node(world: &World, config: &str) -> Option<MachineSpec> {
     Some(spec)
 }
 
-fn crun_config() -> String {
-    runtime::config(&runtime::RuntimeSpec {
+fn containerd() -> &'static dyn runtime::Kind {
+    runtime::kind(bellwether::profile::RuntimeKind::Containerd)
+}
+
+/// The files of a node with crun; the runtime's configuration is the first.
+fn crun() -> Vec<GuestFile> {
+    let spec = runtime::RuntimeSpec {
         handler: "crun".into(),
         shape: bellwether::profile::Shape::OciRuntime,
         runtime_type: "io.containerd.runc.v2".into(),
@@ -56,8 +62,8 @@ fn crun_config() -> String {
         options: None,
         pause_image: "registry.k8s.io/pause:3.10.2".into(),
         fragments: Vec::new(),
-    })
-    .unwrap()
+    };
+    runtime::guest_files(containerd(), &spec).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,11 +71,11 @@ async fn containerd_answers_and_a_missing_network_is_named() {
     let Some(world) = World::new("containerd_answers").await else {
         return;
     };
-    let Some(spec) = containerd_node(&world, &crun_config()) else {
+    let Some(spec) = containerd_node(&world, &crun()) else {
         return;
     };
     let machine = start(&world, &spec).await.unwrap();
-    let socket = machine.forward(runtime::CONTAINERD_SOCKET).await.unwrap();
+    let socket = machine.forward(containerd().socket()).await.unwrap();
     let began = Instant::now();
     let ready = cri::ready(&socket, Duration::from_secs(60)).await.unwrap();
     println!(
@@ -85,7 +91,7 @@ async fn containerd_answers_and_a_missing_network_is_named() {
     );
     assert!(ready.cri.list_images().await.unwrap().is_empty());
     let began = Instant::now();
-    let script = runtime::import_script(machine.root());
+    let script = runtime::import_script(containerd(), machine.root());
     let output = machine
         .run(&script, Duration::from_secs(300))
         .await
@@ -118,8 +124,9 @@ async fn a_containerd_that_does_not_start_is_named() {
     let Some(world) = World::new("a_containerd_that_does_not_start").await else {
         return;
     };
-    let config = crun_config().replace("version = 3", "version = = 3");
-    let Some(spec) = containerd_node(&world, &config) else {
+    let mut files = crun();
+    files[0].contents = files[0].contents.replace("version = 3", "version = = 3");
+    let Some(spec) = containerd_node(&world, &files) else {
         return;
     };
     let Err(MachineError::Ended(ending)) = start(&world, &spec).await.map(drop) else {
@@ -138,7 +145,7 @@ async fn a_missing_payload_is_named() {
     let Some(world) = World::new("a_missing_payload").await else {
         return;
     };
-    let Some(mut spec) = containerd_node(&world, &crun_config()) else {
+    let Some(mut spec) = containerd_node(&world, &crun()) else {
         return;
     };
     spec.payloads.remove(0);

@@ -3,6 +3,7 @@
 mod cni_plugins;
 mod commands;
 mod containerd;
+mod crio;
 mod kubernetes_node;
 mod runc;
 mod stamps;
@@ -59,6 +60,7 @@ pub(super) const fn version(recipe: Recipe) -> u32 {
     match recipe {
         Recipe::KubernetesNode
         | Recipe::Containerd
+        | Recipe::Crio
         | Recipe::CniPlugins
         | Recipe::Runc
         | Recipe::Commands => 1,
@@ -69,7 +71,7 @@ pub(super) const fn version(recipe: Recipe) -> u32 {
 pub(super) const fn uses_cc(recipe: Recipe) -> bool {
     matches!(
         recipe,
-        Recipe::KubernetesNode | Recipe::Runc | Recipe::Commands
+        Recipe::KubernetesNode | Recipe::Crio | Recipe::Runc | Recipe::Commands
     )
 }
 
@@ -78,6 +80,7 @@ pub(super) fn work(inputs: &Inputs<'_>) -> Work {
     match inputs.build.recipe {
         Recipe::KubernetesNode => kubernetes_node::work(inputs),
         Recipe::Containerd => containerd::work(inputs),
+        Recipe::Crio => crio::work(inputs),
         Recipe::CniPlugins => cni_plugins::work(inputs),
         Recipe::Runc => runc::work(inputs),
         Recipe::Commands => commands::work(inputs),

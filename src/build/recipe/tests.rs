@@ -47,6 +47,7 @@ impl Project {
                         module: module.to_owned(),
                         files: tree,
                     },
+                    rewrites: Vec::new(),
                 },
                 "v1.36.3",
                 Origin::GoModule {
@@ -59,6 +60,7 @@ impl Project {
                 Checkout {
                     folder: tree,
                     shape: Shape::Tree,
+                    rewrites: Vec::new(),
                 },
                 "v1.37.0-alpha.1-23-gabcdef012",
                 Origin::Git {
@@ -144,6 +146,11 @@ fn newer_kubernetes_has_fewer_programs_and_agnhost_in_its_own_module() {
         !text.contains("mounter") && !text.contains("gcp-credential-provider"),
         "{text}"
     );
+}
+
+#[test]
+fn cri_o_from_a_tree() {
+    insta::assert_snapshot!(Project::new(&[]).text(Recipe::Crio, None, &["extra"]));
 }
 
 #[test]

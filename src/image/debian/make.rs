@@ -16,6 +16,9 @@ use crate::{
 const WHAT: &str = "the node image";
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
+/// The kernel's place in an image's folder.
+pub(in crate::image) const KERNEL: &str = "vmlinuz";
+
 /// The image of `revision`, from the cache or made now.
 pub(in crate::image) async fn make(
     revision: &NodeImageRevision,
@@ -32,10 +35,7 @@ pub(in crate::image) async fn make(
     Ok(NodeImage {
         root_disk: entry.folder.join("root.img"),
         root_format: "raw".to_owned(),
-        kernel: Some((
-            entry.folder.join("vmlinuz"),
-            entry.folder.join("initrd.img"),
-        )),
+        kernel: Some((entry.folder.join(KERNEL), entry.folder.join("initrd.img"))),
         folder: entry.folder,
         fresh,
     })

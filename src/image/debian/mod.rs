@@ -6,6 +6,6 @@ mod recipe;
 mod resolve;
 
 pub(super) use archive::Archive;
-pub(super) use make::make;
+pub(super) use make::{KERNEL, make};
 pub(super) use recipe::wanted;
 pub(super) use resolve::resolve;

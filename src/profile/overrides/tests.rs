@@ -77,6 +77,22 @@ fn a_folder_is_the_same_in_every_pairing() {
 }
 
 #[test]
+fn a_module_takes_the_place_of_a_repository_in_every_pairing() {
+    let module = |version: &str| SourceKind::GoModule {
+        module: "example.org/c".to_owned(),
+        version: version.to_owned(),
+    };
+    for (value, version) in [
+        ("go-module:example.org/c", "latest"),
+        ("go-module:example.org/c@v2.4.2", "v2.4.2"),
+    ] {
+        assert_eq!(source(value), Ok((module(version), false)), "{value}");
+    }
+    let error = source("go-module:example.org/c@main").unwrap_err();
+    assert!(error.contains("`main` is no version"), "{error}");
+}
+
+#[test]
 fn a_go_module_takes_versions_only() {
     let load = |revision: &str| {
         let overrides = Overrides {

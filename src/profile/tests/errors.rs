@@ -57,6 +57,8 @@ refuses! {
     unknown_source_of_a_build: with("recipe = \"containerd\"", "recipe = \"containerd\"\nsource = \"contanerd\"");
     unknown_source_of_a_pairing: plus("[[pairing]]\nname = \"control\"\nkubernets = \"stable\"");
     unknown_build: with("name = \"runc\"", "name = \"youki\"\nruntime-type = \"io.containerd.runc.v2\"\nbuild = \"youki\"");
+    a_runtime_type_of_the_other_runtime: with("kind = \"containerd\"", "kind = \"crio\"").replace("recipe = \"containerd\"", "recipe = \"crio\"").replace("name = \"runc\"", "name = \"runc\"\nruntime-type = \"io.containerd.runc.v2\"");
+    nothing_builds_cri_o: with("kind = \"containerd\"", "kind = \"crio\"");
     unknown_image: with("name = \"plain\"", "name = \"plain\"\nimage = \"debian-12\"");
     unknown_node_extended: with("name = \"plain\"", "name = \"plain\"\nextends = \"base\"");
     build_without_a_source: plus("[build.cni]\nrecipe = \"cni-plugins\"");

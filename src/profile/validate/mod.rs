@@ -357,6 +357,7 @@ impl Checker<'_> {
         let runtime_at = kind.map(At::span);
         let runtime_needs = runtime.map(|runtime| match runtime.kind {
             RuntimeKind::Containerd => (Recipe::Containerd, "containerd", "the runtime"),
+            RuntimeKind::Crio => (Recipe::Crio, "crio", "the runtime"),
         });
         let suites = raw.suite.as_ref().map(|suites| suites.get().as_slice());
         let preset_at = suites.unwrap_or_default().iter().find_map(|suite| {
@@ -407,7 +408,7 @@ fn is_toml(text: &str) -> Result<(), FileError> {
                 "the runtime's configuration is not TOML: {}",
                 error.message()
             ),
-            hint: "containerd's configuration, version 3, is TOML".to_owned(),
+            hint: "the configuration of containerd (version 3) and of CRI-O is TOML".to_owned(),
         })
 }
 

@@ -10,7 +10,7 @@ use crate::{
     profile::{
         problem::Kind,
         raw::{At, RawProfile, RawSandboxer, Text},
-        settings::{Build, Recipe, Sandboxer, SandboxerBinary},
+        settings::{Build, Recipe, RuntimeKind, Sandboxer, SandboxerBinary},
         units::parse_size,
     },
 };
@@ -18,22 +18,19 @@ use crate::{
 /// A sandboxer whose name is enough.
 struct Known {
     name: &'static str,
-    runtime_type: &'static str,
     package: &'static str,
     path: &'static str,
 }
 
-/// OCI runtimes that Debian packages and containerd's runc shim serves.
+/// OCI runtimes that Debian packages.
 const KNOWN: [Known; 2] = [
     Known {
         name: "runc",
-        runtime_type: "io.containerd.runc.v2",
         package: "runc",
         path: "/usr/sbin/runc",
     },
     Known {
         name: "crun",
-        runtime_type: "io.containerd.runc.v2",
         package: "crun",
         path: "/usr/bin/crun",
     },
@@ -76,6 +73,8 @@ impl Checker<'_> {
         builds: &BTreeMap<String, Build>,
     ) -> Option<Sandboxer> {
         let written = at.get();
+        let kind = raw.runtime.as_ref().and_then(|it| it.get().kind.as_ref());
+        let kind = kind.map_or(RuntimeKind::Containerd, |kind| *kind.get());
         let known = KNOWN.iter().find(|known| known.name == name.get());
         if let Some(handler) = &written.handler {
             self.name(handler, "handler");
@@ -119,15 +118,16 @@ impl Checker<'_> {
                     }
                 });
         let binary = self.binary(at, name, known, raw, builds);
-        let runtime_type = match (&written.runtime_type, known) {
-            (Some(runtime_type), _) => self.filled(runtime_type, "the runtime type"),
-            (None, Some(known)) => known.runtime_type.to_owned(),
-            (None, None) => {
-                let example = "runtime-type = \"io.containerd.runc.v2\"";
-                self.required(None::<&Text>, at.span(), "runtime-type", example);
-                return None;
-            }
-        };
+        let runtime_type = self.runtime_type(at, known, kind)?;
+        if let (Some(socket), RuntimeKind::Crio) = (&written.socket, kind) {
+            self.value(
+                socket.span(),
+                "CRI-O asks no sandbox controllers: only containerd knows this socket",
+            )
+            .hint(
+                "give CRI-O the sandboxer's OCI runtime, or its shim with `runtime-type = \"vm\"`",
+            );
+        }
         Some(Sandboxer {
             name: name.get().clone(),
             handler: written.handler.as_ref().unwrap_or(name).get().clone(),
@@ -153,6 +153,36 @@ impl Checker<'_> {
                 .map(|ready| self.filled(ready, "`ready`")),
             requires: requires.iter().map(|need| need.get().clone()).collect(),
         })
+    }
+
+    /// The runtime's own word for how it calls the sandboxer.
+    fn runtime_type(
+        &mut self,
+        at: &At<RawSandboxer>,
+        known: Option<&Known>,
+        kind: RuntimeKind,
+    ) -> Option<String> {
+        const CRIO: [&str; 3] = ["oci", "vm", "pod"];
+        match (&at.get().runtime_type, kind) {
+            (Some(written), RuntimeKind::Crio) if !CRIO.contains(&written.get().as_str()) => {
+                self.value(
+                    written.span(),
+                    format!("`{}` is no runtime type of CRI-O", written.get()),
+                )
+                .hint("there is `oci`, `vm` (a shim of its own) and `pod` (conmon-rs)");
+                None
+            }
+            (Some(written), _) => Some(self.filled(written, "the runtime type")),
+            (None, RuntimeKind::Crio) => Some(CRIO[0].to_owned()),
+            (None, RuntimeKind::Containerd) if known.is_some() => {
+                Some("io.containerd.runc.v2".to_owned())
+            }
+            (None, RuntimeKind::Containerd) => {
+                let example = "runtime-type = \"io.containerd.runc.v2\"";
+                self.required(None::<&Text>, at.span(), "runtime-type", example);
+                None
+            }
+        }
     }
 
     fn guest_files(&mut self, written: &RawSandboxer) -> BTreeMap<String, Utf8PathBuf> {

@@ -28,7 +28,7 @@ impl Attempt<'_> {
         accelerator: Accelerator,
     ) -> Result<(), Stop> {
         self.wait("the canary pod, to see who serves it");
-        let expected = node::expected(sandboxer, &self.parts.runtime)
+        let expected = node::expected(self.runtime(), sandboxer, &self.parts.runtime)
             .await
             .map_err(|error| self.failed(&error))?;
         let images = Images::read(&self.parts.kubernetes).map_err(|error| self.failed(&error))?;

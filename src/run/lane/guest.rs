@@ -61,7 +61,7 @@ impl Attempt<'_> {
             let limit = self.suite()?.timeout * scale(accelerator);
             match suite::driver(&self.suite()?.kind) {
                 Driver::Guest(kind) => {
-                    let facts = node::facts(machine.root(), sandboxer);
+                    let facts = node::facts(machine.root(), self.runtime(), sandboxer);
                     self.in_guest(machine, kind.as_ref(), facts, plan, limit)
                         .await
                 }
@@ -73,6 +73,7 @@ impl Attempt<'_> {
                             machine,
                             cri: &cri,
                             handler: &sandboxer.handler,
+                            runtime: self.runtime(),
                             scale: scale(accelerator),
                         },
                         folder: self.folder,
@@ -178,7 +179,7 @@ impl Attempt<'_> {
     ) -> Result<Ready, Stop> {
         self.wait("CRI to answer");
         let socket = machine
-            .forward(runtime::CONTAINERD_SOCKET)
+            .forward(self.runtime().socket())
             .await
             .map_err(|error| self.machine_failed(error))?;
         runtime::cri::ready(&socket, limit)
@@ -196,7 +197,10 @@ impl Attempt<'_> {
         let ready = self.answers(machine, limit).await?;
         self.wait("the import of the test images");
         let output = machine
-            .run(&runtime::import_script(machine.root()), limit)
+            .run(
+                &runtime::import_script(self.runtime(), machine.root()),
+                limit,
+            )
             .await
             .map_err(|error| self.machine_failed(error))?;
         let log = format!("{}{}", output.text(), output.stderr);

@@ -18,6 +18,7 @@ use crate::{
     model::{Accelerator, CellOutcome, CellSummary, EventKind, Phase, Stop, StopKind},
     plan::{self, PlannedLane},
     profile::{Node, Sandboxer, Suite},
+    runtime::{self, Kind},
 };
 
 /// How much longer everything may take under emulation than with KVM.
@@ -208,6 +209,11 @@ impl<'a> Attempt<'a> {
             machine.shutdown().await;
         }
         Ok(result?)
+    }
+
+    /// The kind of runtime under test.
+    fn runtime(&self) -> &'static dyn Kind {
+        runtime::kind(self.context.profile.runtime.kind)
     }
 
     fn suite(&self) -> Result<&'a Suite, Stop> {

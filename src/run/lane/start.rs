@@ -56,7 +56,8 @@ impl Attempt<'_> {
             .write("ignition.json", ignition.as_bytes())
             .map_err(|error| self.failed(&error))?;
         let image = &self.parts.image;
-        let mut required_units = runtime::required_units(sandboxer);
+        let mut required_units = runtime::required_units(self.runtime());
+        required_units.extend(sandboxer.unit_name().map(str::to_owned));
         required_units.extend(
             ignition::mounts(&node.disks)
                 .into_iter()

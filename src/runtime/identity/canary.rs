@@ -111,6 +111,8 @@ impl Canary {
             }),
             image: Some(ImageSpec {
                 image: self.image.clone(),
+                // CRI-O checks its signature policy against it.
+                user_specified_image: self.image.clone(),
                 ..ImageSpec::default()
             }),
             command: self.command.clone(),
@@ -178,6 +180,16 @@ impl Canary {
             .await?;
         let text = String::from_utf8_lossy(&answer.stdout).into_owned();
         Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Ends a pod's container at once.
+    ///
+    /// # Errors
+    /// When the runtime does not.
+    pub async fn kill(&self, pod: &Pod) -> Result<(), CriError> {
+        self.cri
+            .stop_container(&pod.container, Duration::ZERO)
+            .await
     }
 
     /// Removes a pod with its container. What is left would disturb the suite's own checks.

@@ -224,6 +224,8 @@ async fn ask_and_remove(canary: &Canary, pod: &Pod) -> Result<Vec<String>, CriEr
     } else {
         canary.ask_kernel(pod).await
     };
+    // Nobody waits for it to end by itself: CRI-O would, for two minutes.
+    let _ = canary.kill(pod).await;
     let removed = canary.remove(&pod.id).await;
     let kernel = asked?;
     removed.map(|()| kernel)

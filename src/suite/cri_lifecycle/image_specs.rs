@@ -30,8 +30,9 @@ pub async fn images(stage: &Stage<'_>) -> Result<(), Failed> {
     ensure(used, || format!("no file system holds images: {info:?}"))?;
     // One of its own, as small as can be: a removal takes an image with all its names.
     let script = format!(
-        "PATH={}/opt/bellwether/runtime/bin:$PATH\n{}",
+        "PATH={}/opt/bellwether/runtime/bin:$PATH\n{}{}",
         quote(stage.root()),
+        stage.runtime().import(),
         include_str!("tiny_image.sh")
     );
     stage.sh("a tiny image is imported", &script).await?;

@@ -17,8 +17,8 @@ const TOGETHER: u16 = 4;
 
 pub async fn execs(stage: &Stage<'_>) -> Result<(), Failed> {
     let (pod, id) = stage.sleeper().await?;
-    let name = stage.cri().version().await?.runtime_name;
-    let script = look::footprint(stage.root(), &pod.id, &name);
+    let name = stage.runtime().name();
+    let script = look::footprint(stage.root(), &pod.id, name);
     let footprint = || async {
         let printed = stage.sh("what there is", &script).await?;
         Ok::<_, Failed>(look::numbers(&printed))

@@ -26,7 +26,7 @@ use crate::{
     machine::Machine,
     model::{Failure, PlannedSpec, SpecName, SpecOutcome, SpecResult, SuitePlan},
     profile::{CriLifecycle as Settings, compile_go_regex},
-    runtime::cri::Cri,
+    runtime::{Kind, cri::Cri},
 };
 
 use super::PlanError;
@@ -204,6 +204,8 @@ pub struct Node<'a> {
     pub cri: &'a Cri,
     /// The handler under test.
     pub handler: &'a str,
+    /// The kind of runtime under test.
+    pub runtime: &'a dyn Kind,
     /// The factor on all time limits.
     pub scale: u32,
 }

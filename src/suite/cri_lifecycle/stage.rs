@@ -20,14 +20,17 @@ use super::{Node, look};
 use crate::{
     machine::MachineError,
     process::quote,
-    runtime::cri::{
-        Cri, CriError,
-        stream::{StreamError, address},
-        v1::{
-            CgroupDriver, ContainerConfig, ContainerMetadata, ContainerState, ContainerStatus,
-            ImageSpec, LinuxContainerConfig, LinuxContainerResources,
-            LinuxContainerSecurityContext, LinuxPodSandboxConfig, NamespaceMode, NamespaceOption,
-            PodSandboxConfig, PodSandboxMetadata,
+    runtime::{
+        Kind,
+        cri::{
+            Cri, CriError,
+            stream::{StreamError, address},
+            v1::{
+                CgroupDriver, ContainerConfig, ContainerMetadata, ContainerState, ContainerStatus,
+                ImageSpec, LinuxContainerConfig, LinuxContainerResources,
+                LinuxContainerSecurityContext, LinuxPodSandboxConfig, NamespaceMode,
+                NamespaceOption, PodSandboxConfig, PodSandboxMetadata,
+            },
         },
     },
 };
@@ -132,6 +135,11 @@ impl<'a> Stage<'a> {
     /// The handler under test.
     pub const fn handler(&self) -> &'a str {
         self.node.handler
+    }
+
+    /// The kind of runtime under test.
+    pub const fn runtime(&self) -> &'a dyn Kind {
+        self.node.runtime
     }
 
     /// What stands before every guest path.
@@ -332,6 +340,7 @@ impl<'a> Stage<'a> {
                 attempt: wish.attempt,
             }),
             image: Some(ImageSpec {
+                user_specified_image: image.clone(),
                 image,
                 ..ImageSpec::default()
             }),

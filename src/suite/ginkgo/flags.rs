@@ -29,9 +29,14 @@ pub enum FlagsError {
 }
 
 /// Flags of the test binary that a profile cannot set, and what it can do instead.
-const RESERVED: [(&str, &str); 11] = [
+const RESERVED: [(&str, &str); 13] = [
     ("k8s-bin-dir", "the binaries come from the profile's builds"),
     ("container-runtime-endpoint", "it follows from `[runtime]`"),
+    (
+        "container-runtime-process-name",
+        "it follows from `[runtime]`",
+    ),
+    ("container-runtime-pid-file", "it follows from `[runtime]`"),
     ("node-name", "it is the guest's host name"),
     ("report-dir", "results are read from there"),
     ("report-prefix", "results are found by it"),
@@ -123,6 +128,9 @@ pub fn arguments(
     all.extend([
         format!("--k8s-bin-dir={folder}/ws"),
         format!("--container-runtime-endpoint={}", facts.runtime_endpoint),
+        // The suite finds the runtime's process by its name: neither runtime writes a file with its number here.
+        format!("--container-runtime-process-name={runtime}"),
+        "--container-runtime-pid-file=".to_owned(),
         "--prepull-images=false".to_owned(),
         format!("--node-name={}", facts.node_name),
         format!("--report-dir={folder}/out"),

@@ -111,6 +111,8 @@ impl FakeHypervisor {
         let number = self.started.fetch_add(1, Ordering::SeqCst);
         let root = self.folder.join(format!("{}-{number}", std::process::id()));
         std::fs::create_dir_all(root.join("run"))?;
+        std::fs::create_dir_all(root.join("var"))?;
+        std::os::unix::fs::symlink("../run", root.join("var/run"))?;
         let _ = progress.send(Progress::Phase(Phase::Boot));
         let (power, _) = watch::channel(None);
         let control = FakeControl {
@@ -144,8 +146,8 @@ impl FakeHypervisor {
         link_ports(&root, spec)?;
         let config: Value = serde_json::from_str(&spec.ignition).map_err(std::io::Error::from)?;
         let unit = entries(&config["systemd"]["units"])
-            .find(|unit| unit["name"] == "containerd.service")
-            .and_then(|unit| unit["contents"].as_str())
+            .filter_map(|unit| unit["contents"].as_str())
+            .find(|text| is_runtime(text))
             .unwrap_or_default();
         machine.start_runtime(unit, spec)?;
         if self.restores_dead.load(Ordering::SeqCst) {
@@ -173,9 +175,9 @@ impl FakeHypervisor {
         for (name, text) in units.iter().filter(|(name, _)| name.ends_with(".mount")) {
             mount(root, name, text, spec).await?;
         }
-        let runtime = units.iter().find(|(name, _)| *name == "containerd.service");
+        let runtime = units.iter().find(|(_, text)| is_runtime(text));
         let (_, text) =
-            runtime.ok_or_else(|| std::io::Error::other("the config has no containerd.service"))?;
+            runtime.ok_or_else(|| std::io::Error::other("the config starts no runtime"))?;
         machine.start_runtime(text, spec)?;
         machine.first_boot_is_over().await;
         self.running.lock().unwrap().push(machine.control.clone());
@@ -293,14 +295,16 @@ impl FakeMachine {
             .stderr(journal)
             .spawn()?;
         let pid = runtime.id().unwrap_or_default();
-        std::fs::write(root.join("run/containerd.pid"), format!("{pid}\n"))?;
+        std::fs::write(root.join("run/runtime.pid"), format!("{pid}\n"))?;
         let control = self.control.clone();
+        let name = program.rsplit('/').next().unwrap_or_default().to_owned();
         self.runtime = Some(tokio::spawn(async move {
             let serve = async {
-                while !root.join("run/containerd/up").exists() {
+                let run = root.join("run").join(&name);
+                while !run.join("up").exists() {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
-                match cri::serve(&root, &root.join("run/containerd/containerd.sock")) {
+                match cri::serve(&root, &run.join(format!("{name}.sock"))) {
                     Ok(server) => Aborted(server).wait().await,
                     Err(error) => panic!("cannot serve CRI below {root}: {error}"),
                 }
@@ -312,7 +316,7 @@ impl FakeMachine {
                     control.end(Ending {
                         kind: StopKind::Alarm,
                         phase: None,
-                        said: format!("containerd.service ended: {status:?}"),
+                        said: format!("{name}.service ended: {status:?}"),
                         line: text.lines().last().map(|line| EvidenceLine {
                             file: "journal.log".into(),
                             line: text.lines().count() as u64,
@@ -327,9 +331,10 @@ impl FakeMachine {
 
     /// A first boot takes its time, in which a runtime is up, or has ended, or is slow.
     async fn first_boot_is_over(&self) {
-        let socket = self.control.root.join("run/containerd/containerd.sock");
+        let socket = |name| self.control.root.join(format!("run/{name}/{name}.sock"));
+        let sockets = ["containerd", "crio"].map(socket);
         for _ in 0..20 {
-            if socket.exists() || self.gone().is_some() {
+            if sockets.iter().any(|socket| socket.exists()) || self.gone().is_some() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -433,7 +438,8 @@ impl Machine for FakeMachine {
             self.forwards.lock().unwrap().abort_all();
             let (root, memory) = (&self.control.root, folder.join(MEMORY));
             // What runs and what leads to the host is no part of the guest's disk.
-            let skipped = ["./run/containerd*", "./dev"].map(|path| format!("--exclude={path}"));
+            let skipped = ["./run/containerd*", "./run/crio", "./dev"]
+                .map(|path| format!("--exclude={path}"));
             process::call("tar")
                 .args(skipped)
                 .args(["-cf", memory.as_str(), "-C", root.as_str(), "."])
@@ -476,6 +482,13 @@ fn entries(list: &Value) -> impl Iterator<Item = &Value> {
 fn value<'a>(unit: &'a str, key: &str) -> &'a str {
     let find = |line: &'a str| line.strip_prefix(key)?.strip_prefix('=');
     unit.lines().find_map(find).unwrap_or_default()
+}
+
+/// Whether a unit starts what is under test.
+fn is_runtime(unit: &str) -> bool {
+    ["containerd", "crio"]
+        .iter()
+        .any(|name| value(unit, "ExecStart") == format!("/opt/bellwether/runtime/bin/{name}"))
 }
 
 fn apply_files(root: &Utf8Path, config: &Value) -> std::io::Result<()> {

@@ -124,13 +124,20 @@ impl World {
 
     /// The profile's file.
     pub fn profile_file(&self) -> Utf8PathBuf {
-        sources::profile(&self.folder, &self.sources)
+        sources::profile(&self.folder, &self.sources, "world.toml")
     }
 
     /// The profile with these changes.
     pub fn profile(&self, overrides: &Overrides) -> Profile {
         let file = self.profile_file();
         profile::load(file.as_str(), overrides).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    /// The profile of a small CRI-O.
+    pub fn crio_profile(&self) -> Profile {
+        let file = sources::profile(&self.folder, &self.sources, "world-crio.toml");
+        profile::load(file.as_str(), &Overrides::default())
+            .unwrap_or_else(|errors| panic!("{errors}"))
     }
 
     /// The host.

@@ -11,7 +11,7 @@ end_session() {
 }
 
 for try in 1 2 3; do
-	if read -r pid 2>/dev/null < "$root/run/containerd.pid"; then kill -s KILL "$pid" 2>/dev/null; fi
+	if read -r pid 2>/dev/null < "$root/run/runtime.pid"; then kill -s KILL "$pid" 2>/dev/null; fi
 	# The suite leads a session of its own, as a unit would have a cgroup.
 	if read -r pid 2>/dev/null < "$root/var/lib/bellwether/suite/pid"; then end_session "$pid"; fi
 	sleep 0.05

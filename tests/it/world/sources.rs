@@ -43,6 +43,7 @@ pub fn make(folder: &Utf8Path) {
     for (name, tag) in [
         ("kubernetes", "v1.36.0"),
         ("containerd", "v2.2.0"),
+        ("cri-o", "v1.36.0"),
         ("cni", "v1.9.0"),
         ("runc", "v1.4.0"),
     ] {
@@ -107,14 +108,14 @@ pub fn make(folder: &Utf8Path) {
     git(&containerd, &["checkout", "-q", "main"]);
 }
 
-/// The profile's file in `folder`, for the sources.
-pub fn profile(folder: &Utf8Path, sources: &Utf8Path) -> Utf8PathBuf {
-    let text = std::fs::read_to_string(fixtures().join("it/world.toml")).unwrap();
+/// The profile's file in `folder`, for the sources: `world.toml`, or another of the fixtures.
+pub fn profile(folder: &Utf8Path, sources: &Utf8Path, name: &str) -> Utf8PathBuf {
+    let text = std::fs::read_to_string(fixtures().join("it").join(name)).unwrap();
     let disk = fixtures().join("it/node.img");
     let text = text
         .replace("@DISK@", disk.as_str())
         .replace("@SOURCES@", sources.as_str());
-    let file = folder.join("world.toml");
+    let file = folder.join(name);
     std::fs::write(&file, text).unwrap();
     file
 }

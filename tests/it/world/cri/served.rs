@@ -9,8 +9,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
 use tonic::Status;
 
-const SHIM: &str = "/opt/bellwether/runtime/bin/containerd-shim-runc-v2";
-const STATE: &str = "run/containerd/runc/k8s.io";
+/// What stands between a runtime and the handler's binary, and where that keeps its state.
+const CONTAINERD: (&str, &str) = (
+    "/opt/bellwether/runtime/bin/containerd-shim-runc-v2",
+    "run/containerd/runc/k8s.io",
+);
+const CRIO: (&str, &str) = ("/usr/bin/conmon", "run/runc");
+const CRIO_CONFIG: &str = "etc/crio/crio.conf.d/90-bellwether.conf";
 const TRACE: &str = "sys/kernel/tracing/instances/bellwether";
 /// No process of a host has such ids.
 const MADE_UP: u32 = 90_000_000;
@@ -19,6 +24,8 @@ const MADE_UP: u32 = 90_000_000;
 #[derive(Debug)]
 pub struct Served {
     root: Utf8PathBuf,
+    monitor: &'static str,
+    state: &'static str,
 }
 
 impl Served {
@@ -27,8 +34,12 @@ impl Served {
         for event in ["sched_process_exec", "sched_process_fork"] {
             fs::create_dir_all(root.join(format!("{TRACE}/events/sched/{event}")))?;
         }
+        let crio = root.join(CRIO_CONFIG).exists();
+        let (monitor, state) = if crio { CRIO } else { CONTAINERD };
         Ok(Self {
             root: root.to_owned(),
+            monitor,
+            state,
         })
     }
 
@@ -53,7 +64,7 @@ impl Served {
         };
         let trace = [
             fork(1, shim),
-            exec(shim, SHIM),
+            exec(shim, self.monitor),
             fork(shim, call),
             exec(call, &binary),
         ];
@@ -72,7 +83,7 @@ impl Served {
             if pid != shim {
                 fs::write(folder.join("cmdline"), "x\0")?;
             }
-            let exe = format!("{}{SHIM}", self.root);
+            let exe = format!("{}{}", self.root, self.monitor);
             std::os::unix::fs::symlink(exe, folder.join("exe"))?;
         }
         self.call(&binary, "create", id)
@@ -85,9 +96,9 @@ impl Served {
 
     /// Nothing of a pod or a container stays.
     pub fn gone(&self, id: &str) {
-        let _ = fs::remove_dir_all(self.root.join(STATE).join(id));
+        let _ = fs::remove_dir_all(self.root.join(self.state).join(id));
         // Kept only while somebody's state is in it.
-        let _ = fs::remove_dir(self.root.join(STATE));
+        let _ = fs::remove_dir(self.root.join(self.state));
     }
 
     /// The process of a pod ends.
@@ -97,27 +108,37 @@ impl Served {
 
     /// What the runtime's configuration names for a handler.
     fn binary(&self, handler: &str) -> Result<String, Status> {
-        let text = fs::read_to_string(self.root.join("etc/containerd/config.toml"))?;
-        let config: Table = text.parse().map_err(|_| Status::internal("no TOML"))?;
-        let containerd = &config["plugins"]["io.containerd.cri.v1.runtime"]["containerd"];
+        let parsed = |file: &str| -> Result<Table, Status> {
+            let text = fs::read_to_string(self.root.join(file))?;
+            text.parse().map_err(|_| Status::internal("no TOML"))
+        };
+        let (runtimes, default, path) = if self.monitor == CRIO.0 {
+            let config = parsed(CRIO_CONFIG)?;
+            let runtime = config["crio"]["runtime"].clone();
+            (runtime, "default_runtime", ["runtime_path"].as_slice())
+        } else {
+            let config = parsed("etc/containerd/config.toml")?;
+            let runtime = config["plugins"]["io.containerd.cri.v1.runtime"]["containerd"].clone();
+            let path = ["options", "BinaryName"].as_slice();
+            (runtime, "default_runtime_name", path)
+        };
         let handler = match handler {
-            "" => containerd["default_runtime_name"]
-                .as_str()
-                .unwrap_or_default(),
+            "" => runtimes[default].as_str().unwrap_or_default(),
             named => named,
         };
-        let entry = containerd["runtimes"]
+        let entry = runtimes["runtimes"]
             .get(handler)
             .ok_or_else(|| Status::unknown(format!("no runtime for {handler:?} is configured")))?;
-        let binary = entry
-            .get("options")
-            .and_then(|options| options.get("BinaryName"));
-        Ok(binary.and_then(Value::as_str).unwrap_or("runc").to_owned())
+        let binary = path
+            .iter()
+            .try_fold(entry, |entry, key| entry.get(key))
+            .and_then(Value::as_str);
+        Ok(binary.unwrap_or("runc").to_owned())
     }
 
     /// Calls the handler's binary as its shim would.
     fn call(&self, binary: &str, step: &str, id: &str) -> Result<(), Status> {
-        let state = self.root.join(STATE);
+        let state = self.root.join(self.state);
         fs::create_dir_all(&state)?;
         let output = Command::new(format!("{}{binary}", self.root))
             .env("MINI_ROOT", &self.root)
