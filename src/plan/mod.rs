@@ -94,6 +94,12 @@ impl Work {
     pub const fn needs_cores(&self) -> bool {
         matches!(self, Self::Build { .. })
     }
+
+    /// Whether it takes minutes when its output is not in the cache: putting a disk together takes seconds.
+    #[must_use]
+    pub const fn takes_long(&self) -> bool {
+        matches!(self, Self::Build { .. } | Self::NodeImage { .. })
+    }
 }
 
 /// A lane with the steps that make its node.

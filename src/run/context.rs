@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
-use super::{log::EventLog, store::Store};
+use super::{confirm::Ledger, log::EventLog, past::Past, store::Store};
 use crate::{
     build::cache::Cache,
     machine::{Hypervisor, Probe, ProbeError},
@@ -37,13 +37,39 @@ pub struct Context {
     pub keep: bool,
     /// Whether every machine is booted, and none is saved or restored.
     pub cold: bool,
-    /// Whether failed specs run once more.
+    /// Whether failed specs run again.
     pub confirm: bool,
+    /// Which of them did.
+    pub again: Arc<Ledger>,
+    /// What earlier runs of the profile say.
+    pub past: Arc<Past>,
     /// What runs guests here, and why; found out once.
     pub probe: OnceCell<Probe>,
 }
 
 impl Context {
+    /// The same surroundings with another profile.
+    #[must_use]
+    pub fn with_profile(&self, profile: Profile) -> Self {
+        Self {
+            profile,
+            log: self.log.clone(),
+            cancel: self.cancel.clone(),
+            hypervisor: self.hypervisor.clone(),
+            cache: self.cache.clone(),
+            cache_root: self.cache_root.clone(),
+            store: self.store.clone(),
+            leases: self.leases.clone(),
+            turn: Mutex::new(()),
+            keep: self.keep,
+            cold: self.cold,
+            confirm: self.confirm,
+            again: self.again.clone(),
+            past: self.past.clone(),
+            probe: OnceCell::new_with(self.probe.get().cloned()),
+        }
+    }
+
     /// What runs guests here, and why.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use super::{
     graph::{self, End, Node},
     lane::{self, LaneParts},
     log::{EventLog, Observer},
+    past::Past,
     record::{self, RunRecord},
     resolve,
     state::{RunState, Scope, seconds_between},
@@ -89,6 +90,7 @@ pub async fn run(
         environment: None,
     };
     folder.write_json(record::FILE, &record)?;
+    let past = Past::read(&store, &record.profile.name, id);
     let context = Context {
         log: EventLog::new(Scope::Run, folder.clone(), observer),
         profile: request.profile,
@@ -102,6 +104,8 @@ pub async fn run(
         keep: request.keep,
         cold: request.cold,
         confirm: request.confirm,
+        again: Arc::default(),
+        past: Arc::new(past),
         probe: OnceCell::new(),
     };
     context.log.add(EventKind::RunStarted {
@@ -221,7 +225,7 @@ impl Engine<'_> {
                 .into_iter()
                 .filter_map(|lane| parts(&shared, &lane).map(|parts| (lane, parts)))
                 .collect();
-            confirm::confirm(&shared.context, &lanes).await;
+            confirm::confirm(&shared.context, &lanes, &shared.candidates).await;
         }
     }
 
@@ -373,9 +377,24 @@ fn lane_node(shared: &Arc<Shared>, planned: PlannedLane) -> Node {
 }
 
 fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
-    let profile = &shared.context.profile;
-    let candidate = shared
-        .candidates
+    lane_parts(
+        &shared.context.profile,
+        &shared.candidates,
+        &shared.digests,
+        &shared.outputs,
+        planned,
+    )
+}
+
+/// What the steps made for a lane.
+pub fn lane_parts(
+    profile: &Profile,
+    candidates: &[Candidate],
+    digests: &BTreeMap<StepId, Digest>,
+    outputs: &Outputs,
+    planned: &PlannedLane,
+) -> Option<LaneParts> {
+    let candidate = candidates
         .iter()
         .find(|known| known.pairing == planned.lane.pairing)?;
     let kubernetes = profile
@@ -383,7 +402,7 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
         .values()
         .find(|build| build.recipe == Recipe::KubernetesNode)?;
     let content = |name: &str, step: &StepId| {
-        let digest = shared.digests.get(step)?.clone();
+        let digest = digests.get(step)?.clone();
         let name = name.to_owned();
         Some(Content { name, digest })
     };
@@ -393,11 +412,11 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
             content("runtime", &planned.runtime_disk)?,
             content("kubernetes", &planned.kubernetes_disk)?,
         ],
-        image: shared.outputs.image(&planned.image)?,
-        runtime_disk: shared.outputs.path(&planned.runtime_disk)?,
-        runtime: shared.outputs.on_disk(&planned.runtime_disk),
-        kubernetes_disk: shared.outputs.path(&planned.kubernetes_disk)?,
-        kubernetes: shared.outputs.path(&planned.kubernetes_build)?,
+        image: outputs.image(&planned.image)?,
+        runtime_disk: outputs.path(&planned.runtime_disk)?,
+        runtime: outputs.on_disk(&planned.runtime_disk),
+        kubernetes_disk: outputs.path(&planned.kubernetes_disk)?,
+        kubernetes: outputs.path(&planned.kubernetes_build)?,
         version: candidate.revisions.get(&kubernetes.source)?.version.clone(),
     })
 }

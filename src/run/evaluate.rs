@@ -11,7 +11,7 @@ use crate::{
     evidence::{self, AttemptError, AttemptFiles, EvidenceDir, Reconciled, Redactor},
     model::{
         Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, ExpectationUse,
-        Lane, LaneCounts, Phase, SpecResult, Stop, StopKind, SuitePlan,
+        Lane, Phase, SpecResult, Stop, StopKind, SuitePlan,
     },
     runtime::identity::{IDENTITY_FILE, Identity},
     suite::{ExitClass, SuiteExit, ginkgo::StreamLog},
@@ -44,20 +44,8 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         .filter(|known| known.attempt == attempt)
         // One that the lane's outcome does not depend on is known by its own events alone.
         .or_else(|| LaneState::of_attempt(&folder, lane.id.clone(), attempt).ok());
-    let mut cell = CellSummary {
-        lane: lane.clone(),
-        outcome: CellOutcome::NoTests,
-        counts: LaneCounts::default(),
-        seconds: 0.0,
-        suite_seconds: 0.0,
-        attempts: attempt,
-        start: None,
-        disagreements: Vec::new(),
-        specs: Vec::new(),
-        expectations: Vec::new(),
-        confirmed: Vec::new(),
-        identity: None,
-    };
+    let mut cell = CellSummary::new(lane.clone(), CellOutcome::NoTests);
+    cell.attempts = attempt;
     let Some(state) = state else {
         cell.outcome = unreadable("the attempt's events cannot be read".to_owned());
         return cell;
@@ -115,7 +103,7 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
 
 /// Applies the profile's expected failures. The day is the one on which the attempt ran, so that a run which is judged
 /// later is judged the same.
-fn expected(
+pub fn expected(
     run: &EvidenceDir,
     lane: &Lane,
     state: &LaneState,

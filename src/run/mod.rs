@@ -14,6 +14,7 @@ mod host_run;
 mod lane;
 mod log;
 mod node;
+pub mod past;
 pub mod record;
 mod recover;
 mod resolve;
@@ -84,7 +85,7 @@ pub struct Request {
     pub keep: bool,
     /// Whether every machine is booted, and none is saved or restored.
     pub cold: bool,
-    /// Whether failed specs run once more when all lanes are over.
+    /// Whether failed specs run again.
     pub confirm: bool,
     /// Whether to do nothing when the last run, finished, had the same profile and the same candidates.
     pub if_changed: bool,

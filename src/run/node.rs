@@ -107,6 +107,7 @@ pub fn facts(root: &str, sandboxer: &Sandboxer) -> NodeFacts {
         node_name: NAME.to_owned(),
         kubernetes_dir: runtime::KUBERNETES_DIR.to_owned(),
         bin_dirs: vec![format!("{}/bin", runtime::RUNTIME_DIR)],
+        ports: true,
     }
 }
 

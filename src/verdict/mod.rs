@@ -24,7 +24,9 @@ mod specs;
 mod tests;
 
 pub use classify::{classify, classify_with};
-pub use confirm::{ConfirmLimits, ConfirmPlan, FailedSpec, confirm_plan, confirmation};
+pub use confirm::{
+    ConfirmLimits, ConfirmPlan, ConfirmUsed, FailedSpec, confirm_more, confirm_plan, confirmation,
+};
 pub use document::{LaneVerdict, SpecVerdict, Verdict, schema};
 pub use exit::{exit_code, exit_of};
 pub use expected::{

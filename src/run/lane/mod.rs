@@ -1,5 +1,6 @@
 //! One attempt at one lane: a machine, its runtime, the suite, and everything they leave.
 
+mod again_here;
 mod canary;
 mod guest;
 mod snapshot;
@@ -14,7 +15,7 @@ use super::{context::Context, evaluate, log::EventLog, state::Scope};
 use crate::{
     evidence::EvidenceDir,
     image::NodeImage,
-    machine::snapshot::Content,
+    machine::{Machine, snapshot::Content},
     model::{Accelerator, CellOutcome, CellSummary, EventKind, Phase, Stop, StopKind},
     plan::{self, PlannedLane},
     profile::{Node, Sandboxer, Suite},
@@ -123,6 +124,16 @@ async fn attempt_at(
     cell
 }
 
+/// A machine that a suite runs on.
+#[derive(Clone, Copy)]
+struct On<'a> {
+    machine: &'a dyn Machine,
+    sandboxer: &'a Sandboxer,
+    accelerator: Accelerator,
+    /// Where its console and journal grow.
+    folder: &'a EvidenceDir,
+}
+
 struct Attempt<'a> {
     context: &'a Context,
     planned: &'a PlannedLane,
@@ -197,56 +208,49 @@ impl<'a> Attempt<'a> {
         let _lease = self.lease(&spec).await?;
         drop(turn);
         let (machine, start) = self.start(&spec, &probe).await?;
-        let result = self
-            .on_machine(machine.as_ref(), sandboxer, &start, &plan)
-            .await;
+        let on = On {
+            machine: machine.as_ref(),
+            sandboxer,
+            accelerator: probe.accelerator,
+            folder: self.folder,
+        };
+        let result = self.on_machine(&on, &start, &plan).await;
+        if let Ok(ready) = &result
+            && self.suite.is_none()
+            && self.context.confirm
+            && !self.context.keep
+        {
+            // What this attempt has to say is said: whatever ends it from here on is nothing to its lane.
+            self.enter(Phase::Teardown);
+            self.try_again_here(&on, ready, &plan).await;
+        }
         if self.context.keep {
             self.wait(format!("kept; enter with: {}", machine.info().ssh_command));
             machine.keep();
         } else {
-            self.enter(Phase::Teardown);
+            if self.phase() != Phase::Teardown {
+                self.enter(Phase::Teardown);
+            }
             machine.shutdown().await;
         }
-        Ok(result?)
+        result?;
+        Ok(())
     }
 
     fn suite(&self) -> Result<&'a Suite, Stop> {
-        if let Some(suite) = self.suite {
-            return Ok(suite);
-        }
         let name = &self.planned.lane.suite;
-        self.part(
-            self.context
-                .profile
-                .suites
-                .iter()
-                .find(|suite| suite.name == *name),
-            name,
-        )
+        let whole = || self.context.profile.suite(name);
+        self.part(self.suite.or_else(whole), name)
     }
 
     fn node(&self) -> Result<&'a Node, Stop> {
         let name = &self.planned.lane.node;
-        self.part(
-            self.context
-                .profile
-                .nodes
-                .iter()
-                .find(|node| node.name == *name),
-            name,
-        )
+        self.part(self.context.profile.node(name), name)
     }
 
     fn sandboxer(&self) -> Result<&'a Sandboxer, Stop> {
         let name = &self.planned.lane.sandboxer;
-        self.part(
-            self.context
-                .profile
-                .sandboxers
-                .iter()
-                .find(|known| known.name == *name),
-            name,
-        )
+        self.part(self.context.profile.sandboxer(name), name)
     }
 
     /// The plan is made from the profile, so this fails only for a `run.json` that somebody edited.

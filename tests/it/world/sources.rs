@@ -5,9 +5,10 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Kubernetes' branches; each has the behaviour of its name.
-pub const BEHAVIOURS: [&str; 10] = [
+pub const BEHAVIOURS: [&str; 11] = [
     "one-fail",
     "always-fails",
+    "pollutes",
     "panic",
     "hang",
     "before-suite-failure",
