@@ -365,6 +365,16 @@ pub struct Suite {
     pub sandboxers: Vec<String>,
     /// The pairings it runs for, by name.
     pub pairings: Vec<String>,
+    /// On so many machines each lane is divided.
+    #[serde(default = "one")]
+    pub shards: u32,
+    /// So often it runs.
+    #[serde(default = "one")]
+    pub repeat: u32,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 impl Suite {

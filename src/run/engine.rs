@@ -1,12 +1,15 @@
 //! One run from its first event to its last document.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CTRL_C, Finished, Host, PlanOnlyError, Planned, Request, RunError, confirm,
+    CTRL_C, Finished, Host, PlanOnlyError, Planned, Request, RunError, changed, confirm,
     context::Context,
     finish,
     graph::{self, End, Node},
@@ -14,7 +17,7 @@ use super::{
     log::{EventLog, Observer},
     past::Past,
     record::{self, RunRecord},
-    resolve,
+    resolve::{self, Resolved},
     state::{RunState, Scope, seconds_between},
     steps::{self, Outputs},
     store::Store,
@@ -103,9 +106,11 @@ pub async fn run(
         turn: Mutex::new(()),
         keep: request.keep,
         cold: request.cold,
+        until_failure: request.until_failure,
         confirm: request.confirm,
         again: Arc::default(),
         past: Arc::new(past),
+        changed: OnceLock::new(),
         probe: OnceCell::new(),
     };
     context.log.add(EventKind::RunStarted {
@@ -118,7 +123,7 @@ pub async fn run(
         folder,
         record: &mut record,
     }
-    .drive(request.if_changed)
+    .drive(request.if_changed, request.candidates)
     .await;
     drop(lock);
     result
@@ -131,12 +136,16 @@ struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    async fn drive(self, if_changed: bool) -> Result<Finished, RunError> {
+    async fn drive(
+        self,
+        if_changed: bool,
+        given: Option<Vec<Candidate>>,
+    ) -> Result<Finished, RunError> {
         let cancel = self.context.cancel.clone();
         let resolved = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            resolved = resolve::resolve(&self.context.profile, &self.context.cache, &self.context.cache_root) => Some(resolved),
+            resolved = self.candidates(given) => Some(resolved),
         };
         match resolved {
             None => {}
@@ -168,10 +177,35 @@ impl Engine<'_> {
                 });
                 self.record.plan = Some(plan.clone());
                 self.save()?;
+                let candidates = &self.record.candidates;
+                let context = &self.context;
+                let files = changed::changed(&context.past, candidates, &context.cache_root).await;
+                let _ = context.changed.set(files);
                 self.work(plan).await;
             }
         }
         self.finish().await
+    }
+
+    /// The given candidates where nothing would have to be built for them, else those that the profile means now.
+    async fn candidates(&self, given: Option<Vec<Candidate>>) -> Result<Resolved, Box<Cause>> {
+        let context = &self.context;
+        if let Some(candidates) = given {
+            let plan = make_plan(&context.profile, &candidates, &context.cache);
+            let mut steps = plan.iter().flat_map(|plan| &plan.steps);
+            let missing = steps.find(|step| step.work.takes_long() && !step.cached);
+            match (&plan, missing) {
+                (Ok(_), None) => {
+                    return Ok(Resolved {
+                        candidates,
+                        notes: Vec::new(),
+                    });
+                }
+                (Ok(_), Some(step)) => tracing::info!("{} is not in the cache", step.what),
+                (Err(error), _) => tracing::info!("{error}"),
+            }
+        }
+        resolve::resolve(&context.profile, &context.cache, &context.cache_root).await
     }
 
     fn save(&self) -> Result<(), RunError> {

@@ -103,7 +103,7 @@ async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
 }
 
 /// The stop of an attempt that has no end of its own.
-fn cut_short(state: &LaneState) -> Stop {
+pub(super) fn cut_short(state: &LaneState) -> Stop {
     state.stop.clone().unwrap_or_else(|| Stop {
         phase: state.phase().map_or(Phase::Boot, |(phase, _)| phase),
         kind: StopKind::Cancelled,

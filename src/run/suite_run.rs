@@ -13,8 +13,9 @@ use crate::{
     evidence::EvidenceDir,
     machine::{Machine, MachineError},
     model::{EventKind, Phase, SpecOutcome, Stop, StopKind, SuitePhase, SuitePlan},
+    runtime::cri::{self, Cri},
     suite::{self, Kind, LiveStream, NodeFacts, StreamEvent, SuiteExit},
-    verdict::{self, Hopeless, Rules},
+    verdict::{self, Hopeless, Network, Rules},
 };
 
 /// Beyond the suite's own limit, for the guest to kill it and write its reports.
@@ -29,6 +30,10 @@ const JOURNAL: &str = "journal.log";
 
 /// A suite whose output is asked for is asked this often.
 const LOOK: Duration = Duration::from_secs(3);
+
+/// While it starts, the runtime is asked for the node's network this often, and given so long to answer.
+const NETWORK: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// How the suite's output comes to this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,8 @@ pub struct SuiteRun<'a> {
     pub machine_folder: &'a EvidenceDir,
     /// How the output comes.
     pub feed: Feed,
+    /// The runtime, which is asked how the node's network is.
+    pub cri: Cri,
     /// The attempt's log.
     pub log: &'a EventLog,
     /// How long it may run; already scaled.
@@ -109,6 +116,8 @@ impl SuiteRun<'_> {
         let mut specs = false;
         let mut asked = Instant::now();
         let mut exit: Option<(SuiteExit, Instant)> = None;
+        let mut network = Network::default();
+        let mut network_asked = Instant::now();
         let mut looked = Instant::now();
         let mut copied = 0;
         loop {
@@ -146,6 +155,15 @@ impl SuiteRun<'_> {
                     Phase::SuiteStart
                 };
                 return Err(verdict::hopeless(phase, fault));
+            }
+            if !specs && network_asked.elapsed() >= NETWORK {
+                // A runtime that does not answer says nothing; a suite may restart it.
+                let status = self.cri.within(ANSWER).status().await;
+                let obstacle = status.ok().and_then(|status| cri::obstacle(&status));
+                if let Some(said) = network.push(obstacle.as_deref(), began.elapsed()) {
+                    return Err(Network::stop(&said));
+                }
+                network_asked = Instant::now();
             }
             status_text.push_str(&String::from_utf8_lossy(
                 &status.gained().unwrap_or_default(),

@@ -5,6 +5,7 @@
 
 mod builds;
 mod confirm;
+mod divided;
 mod identity;
 mod interrupted;
 mod lifecycle;

@@ -24,10 +24,16 @@ const RUNNING: [&str; 2] = ["journal.log", "console.log"];
 
 impl Attempt<'_> {
     /// Runs what the verdict chooses among this attempt's failed specs, as a further attempt of the lane.
-    pub(super) async fn try_again_here(&self, on: &On<'_>, ready: &Ready, plan: &SuitePlan) {
+    pub(super) async fn try_again_here(
+        &self,
+        on: &On<'_>,
+        ready: &Ready,
+        plan: &SuitePlan,
+        folders: &[EvidenceDir],
+    ) {
         let ledger = &self.context.again;
         let run = self.context.log.folder();
-        let chosen = match self.failures(plan).await {
+        let chosen = match self.failures(plan, folders).await {
             Some((cell, causes)) => ledger.choose_at_end(run, &cell, causes),
             None => return,
         };
@@ -67,28 +73,41 @@ impl Attempt<'_> {
     }
 
     /// What the suite said of its failed specs. The machine still writes, so nothing is put in order yet.
-    async fn failures(&self, plan: &SuitePlan) -> Option<(CellSummary, verdict::LaneCauses)> {
+    async fn failures(
+        &self,
+        plan: &SuitePlan,
+        folders: &[EvidenceDir],
+    ) -> Option<(CellSummary, verdict::LaneCauses)> {
         let lane = self.planned.lane.clone();
-        let (folder, run) = (self.folder.clone(), self.context.log.folder().clone());
+        let (folders, run) = (folders.to_vec(), self.context.log.folder().clone());
         let plan = plan.clone();
         let read = move || {
-            let state = LaneState::of_attempt(&folder, lane.id.clone(), 1).ok()?;
-            let mut specs = state.finished.clone();
-            evaluate::expected(&run, &lane, &state, &plan, &mut specs);
-            if !specs.iter().any(|spec| spec.outcome.is_failure()) {
-                return None;
+            let mut cell = CellSummary::new(lane.clone(), CellOutcome::Failed);
+            let mut causes = verdict::LaneCauses::default();
+            for folder in folders {
+                let state = LaneState::of_attempt(&folder, lane.id.clone(), 1).ok()?;
+                let mut specs = state.finished.clone();
+                evaluate::expected(&run, &lane, &state, &plan, &mut specs);
+                if specs.iter().any(|spec| spec.outcome.is_failure()) {
+                    let artifacts = verdict::load(folder.path()).ok()?;
+                    causes
+                        .specs
+                        .extend(verdict::explain_all(&specs, &artifacts).specs);
+                }
+                cell.specs.extend(specs);
             }
-            let artifacts = verdict::load(folder.path()).ok()?;
-            let causes = verdict::explain_all(&specs, &artifacts);
-            let mut cell = CellSummary::new(lane, CellOutcome::Failed);
-            cell.specs = specs;
-            Some((cell, causes))
+            // In rounds a spec has several results; one failure is enough, and once.
+            cell.specs.sort_by_key(|spec| !spec.outcome.is_failure());
+            let mut seen = std::collections::BTreeSet::new();
+            cell.specs.retain(|spec| seen.insert(spec.name.clone()));
+            let failed = cell.specs.iter().any(|spec| spec.outcome.is_failure());
+            failed.then_some((cell, causes))
         };
         tokio::task::spawn_blocking(read).await.ok().flatten()
     }
 
     /// One more suite on a machine that had one, with evidence of its own. Returns how it was cut short.
-    async fn call(&self, on: &On<'_>, ready: &Ready, plan: &SuitePlan) -> Option<Stop> {
+    pub(super) async fn call(&self, on: &On<'_>, ready: &Ready, plan: &SuitePlan) -> Option<Stop> {
         let before = RUNNING.map(|name| (name, length(&on.folder.file(name))));
         let result = async {
             self.keep_plan(plan)?;

@@ -90,7 +90,10 @@ impl Attempt<'_> {
         self.enter(Phase::SuiteStart);
         let limit = self.suite()?.timeout * scale;
         match suite::driver(&self.suite()?.kind) {
-            Driver::Guest(kind) => self.in_guest(on, kind.as_ref(), plan, limit, feed).await,
+            Driver::Guest(kind) => {
+                self.in_guest(on, kind.as_ref(), ready, plan, limit, feed)
+                    .await
+            }
             Driver::Host(suite) => {
                 let cri = ready.cri.within(CALL * scale);
                 let run = HostRun {
@@ -116,6 +119,7 @@ impl Attempt<'_> {
         &self,
         on: &On<'_>,
         kind: &dyn Kind,
+        ready: &Ready,
         plan: &SuitePlan,
         limit: Duration,
         feed: Feed,
@@ -130,6 +134,7 @@ impl Attempt<'_> {
             folder: self.folder,
             machine_folder: on.folder,
             feed,
+            cri: ready.cri.clone(),
             log: self.log,
             limit,
             selected: None,

@@ -2,15 +2,21 @@
 
 mod again_here;
 mod canary;
+mod divide;
+mod forward;
 mod guest;
 mod snapshot;
 mod start;
 mod stops;
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use camino::Utf8PathBuf;
 
+use self::divide::Share;
 use super::{context::Context, evaluate, log::EventLog, state::Scope};
 use crate::{
     evidence::EvidenceDir,
@@ -134,14 +140,20 @@ struct On<'a> {
     folder: &'a EvidenceDir,
 }
 
+/// One try at a lane, a part of one, or a further try of some of its specs.
 struct Attempt<'a> {
     context: &'a Context,
     planned: &'a PlannedLane,
     parts: &'a LaneParts,
+    /// Instead of the lane's whole suite.
     suite: Option<&'a Suite>,
+    /// Of a divided lane, what this machine has to do; the suite is the first call's.
+    share: Option<&'a Share<'a>>,
     folder: &'a EvidenceDir,
     log: &'a EventLog,
     phase: Mutex<Phase>,
+    /// Whether its suite, or of a share the first call, is over.
+    over: AtomicBool,
 }
 
 impl<'a> Attempt<'a> {
@@ -159,9 +171,11 @@ impl<'a> Attempt<'a> {
             planned,
             parts,
             suite,
+            share: None,
             folder,
             log,
             phase: Mutex::new(Phase::SuiteStart),
+            over: AtomicBool::new(false),
         }
     }
 
@@ -175,7 +189,11 @@ impl<'a> Attempt<'a> {
             ))),
             result = Box::pin(self.drive()) => result.err(),
         };
-        if let Some(Early::Stop(stop)) = &early {
+        // What ends a further call is in that call's log, and the first one's is complete.
+        let over = self.share.is_some() && self.over.load(Ordering::Relaxed);
+        if let Some(Early::Stop(stop)) = &early
+            && !over
+        {
             self.log
                 .add(EventKind::AttemptStopped { stop: stop.clone() });
         }
@@ -186,7 +204,17 @@ impl<'a> Attempt<'a> {
         let (node, sandboxer) = (self.node()?, self.sandboxer()?);
         self.wait("its turn for a machine");
         let turn = self.context.turn.lock().await;
-        let plan = self.plan_suite().await?;
+        let plan = match self.share {
+            Some(share) => self.first_call(share)?,
+            None => self.plan_suite().await?,
+        };
+        if self.suite.is_none() {
+            let suite = self.suite()?;
+            if let Some(division) = self.division(suite, &plan) {
+                drop(turn);
+                return self.divided(suite, &plan, division).await;
+            }
+        }
         let kernel = self
             .parts
             .image
@@ -215,14 +243,25 @@ impl<'a> Attempt<'a> {
             folder: self.folder,
         };
         let result = self.on_machine(&on, &start, &plan).await;
-        if let Ok(ready) = &result
-            && self.suite.is_none()
+        if result.is_ok() {
+            // What this call has to say is said: whatever ends the machine from here on is nothing to it.
+            self.over.store(true, Ordering::Relaxed);
+            self.enter(Phase::Teardown);
+        }
+        let result = match (result, self.share) {
+            (Ok(ready), Some(share)) => {
+                let folders = self.further_calls(share, &on, &ready).await;
+                folders.map(|folders| (ready, folders))
+            }
+            (result, _) => result.map(|ready| (ready, vec![self.folder.clone()])),
+        };
+        if let Ok((ready, folders)) = &result
+            && (self.suite.is_none() || self.share.is_some())
             && self.context.confirm
             && !self.context.keep
         {
-            // What this attempt has to say is said: whatever ends it from here on is nothing to its lane.
-            self.enter(Phase::Teardown);
-            self.try_again_here(&on, ready, &plan).await;
+            let plan = self.share.map_or(&plan, |share| share.plan);
+            self.try_again_here(&on, ready, plan, folders).await;
         }
         if self.context.keep {
             self.wait(format!("kept; enter with: {}", machine.info().ssh_command));

@@ -5,10 +5,9 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Kubernetes' branches; each has the behaviour of its name.
-pub const BEHAVIOURS: [&str; 11] = [
+pub const BEHAVIOURS: [&str; 10] = [
     "one-fail",
     "always-fails",
-    "pollutes",
     "panic",
     "hang",
     "before-suite-failure",
@@ -18,6 +17,9 @@ pub const BEHAVIOURS: [&str; 11] = [
     "lies-in-junit",
     "does-not-build",
 ];
+
+/// More of them, that are of use only to some tests.
+const MORE: [&str; 3] = ["pollutes", "third-time", "never-ready"];
 
 /// The repository's root.
 pub fn fixtures() -> Utf8PathBuf {
@@ -55,7 +57,7 @@ pub fn make(folder: &Utf8Path) {
         git(&tree, &["tag", tag]);
     }
     let kubernetes = folder.join("kubernetes");
-    for behaviour in BEHAVIOURS {
+    for behaviour in BEHAVIOURS.into_iter().chain(MORE) {
         git(&kubernetes, &["checkout", "-q", "-b", behaviour, "main"]);
         change(&kubernetes, "behaviour", &format!("{behaviour}\n"));
         if behaviour == "does-not-build" {
