@@ -1,10 +1,16 @@
 //! `bellwether repro`: one spec of an earlier run again, on the same candidate and node.
 
+use std::io::IsTerminal as _;
+
+use camino::Utf8Path;
 use clap::Args;
 
 use super::{CliError, Globals, run as run_command, target};
 use crate::{
+    evidence::EvidenceDir,
+    machine,
     model::{Candidate, ExitCode, LaneId, Origin, RunSummary, SpecName},
+    process,
     profile::{Profile, SourceKind, SuiteKind},
     run::{
         Finished, Request,
@@ -12,24 +18,32 @@ use crate::{
     },
 };
 
-/// Run a spec of an earlier run again, until it fails, and leave its machine up to be entered
+/// Run a spec of an earlier run again on the same candidate and node, and enter the machine when it fails
 ///
-/// Takes the earlier run's profile with every source pinned to the revision that ran, and that one lane. What
-/// cannot be pinned and has moved since (such as packages of the node image) is named.
+/// Takes the earlier run's profile, that one lane and that spec alone. If all that its candidate was built from is still in
+/// the cache, the node image included, it is exactly that candidate; else its sources are pinned to what ran, and what
+/// moved since (such as packages of the node image) is named. When the spec fails, a shell on its machine is opened, as by
+/// `bellwether ssh`; the machine stays up until it is powered off.
 #[derive(Debug, Args)]
 pub struct ReproArgs {
     /// A run, one of its lanes, and a spec: the handle that `show` prints, or a part of its name
     #[arg(value_name = "RUN/LANE/SPEC")]
     target: String,
+    /// Run it again and again on one machine until it fails
+    #[arg(long)]
+    until_failure: bool,
     /// How often at most; it stops at the first failure
     #[arg(long, default_value_t = 1, value_name = "N")]
     times: u32,
+    /// Open no shell, only print how to enter
+    #[arg(long)]
+    no_shell: bool,
     /// Take the machine down afterwards
     #[arg(long)]
     no_keep: bool,
 }
 
-/// Runs the subcommand. Ends with the last run's exit code.
+/// Runs the subcommand. Ends with the run's exit code, or becomes the shell.
 ///
 /// # Errors
 /// When there is no such spec, or the run cannot be recorded.
@@ -48,35 +62,64 @@ pub async fn run(args: ReproArgs, globals: &Globals) -> Result<ExitCode, CliErro
     let lane = target::lane(&name, lanes, lane_text)?;
     let spec = spec_of(&summary, &lane, spec_text)?;
     let record: RunRecord = run.read_json(record::FILE)?;
-    let profile = pinned(&record, &lane, &spec);
+    let mut profile = pinned(&record, &lane, &spec);
+    for suite in &mut profile.suites {
+        suite.repeat = args.times.max(1);
+    }
 
     let printer = globals.printer();
-    for time in 1..=args.times.max(1) {
-        printer.say(&format!(
-            "{time} of {}: {spec} in {lane}",
-            args.times.max(1)
-        ));
-        let request = Request {
-            profile: profile.clone(),
-            command: std::env::args().collect(),
-            keep: !args.no_keep,
-            cold: false,
-            confirm: false,
-            if_changed: false,
-        };
-        let Finished::Ran { folder, summary } = run_command::execute(request, globals).await?
-        else {
-            break;
-        };
-        for moved in moved(&record.candidates, &summary.candidates) {
-            printer.say(&format!("not the same candidate: {moved}"));
-        }
-        if summary.exit != ExitCode::Passed || time >= args.times.max(1) {
-            run_command::show(&folder, &summary, globals)?;
-            return Ok(summary.exit);
+    printer.say(&format!("{spec} in {lane}"));
+    let request = Request {
+        keep: !args.no_keep,
+        cold: false,
+        until_failure: args.until_failure || args.times > 1,
+        confirm: false,
+        candidates: Some(candidates(&record, &profile)),
+        if_changed: false,
+        command: std::env::args().collect(),
+        profile,
+    };
+    let Finished::Ran { folder, summary } = run_command::execute(request, globals).await? else {
+        return Ok(ExitCode::Passed);
+    };
+    for moved in moved(&record.candidates, &summary.candidates) {
+        printer.say(&format!("not the same candidate: {moved}"));
+    }
+    run_command::show(&folder, &summary, globals)?;
+    let shell = !args.no_shell && !printer.json && std::io::stdin().is_terminal();
+    if shell && let Some(entry) = failing(&folder, &summary, store.root())? {
+        printer.say(&format!("entering the machine: {entry}"));
+        return Err(CliError::Io(process::replace_with(&entry)));
+    }
+    Ok(summary.exit)
+}
+
+/// How to enter the machine of a lane that is not green, if it is up.
+fn failing(
+    folder: &EvidenceDir,
+    summary: &RunSummary,
+    state: &Utf8Path,
+) -> Result<Option<String>, CliError> {
+    let red = summary
+        .cells
+        .iter()
+        .filter(|cell| cell.attempts > 0 && !cell.outcome.is_green());
+    for cell in red {
+        let attempt = folder.attempt(&cell.lane.id, cell.attempts);
+        if let Some(record) = machine::find(state, attempt.path())? {
+            return Ok(Some(record.ssh_command));
         }
     }
-    Ok(ExitCode::Passed)
+    Ok(None)
+}
+
+/// The candidates that the profile's pairings had.
+fn candidates(record: &RunRecord, profile: &Profile) -> Vec<Candidate> {
+    let wanted = |candidate: &&Candidate| {
+        let mut pairings = profile.pairings.iter();
+        pairings.any(|pairing| pairing.name == candidate.pairing)
+    };
+    record.candidates.iter().filter(wanted).cloned().collect()
 }
 
 fn spec_of(summary: &RunSummary, lane: &LaneId, text: &str) -> Result<SpecName, CliError> {
@@ -105,10 +148,9 @@ fn pinned(record: &RunRecord, lane: &LaneId, spec: &SpecName) -> Profile {
                 .sandboxers
                 .retain(|sandboxer| *sandboxer == lane.sandboxer);
             suite.pairings.retain(|pairing| *pairing == lane.pairing);
-            let (focus, skip) = suite.kind.selection();
-            // Anchored at the end: names begin with the suite's own, and some are the beginning of others.
-            *focus = vec![format!("{}$", regex::escape(&spec.0))];
-            skip.clear();
+            *suite = suite.with_specs(std::slice::from_ref(spec));
+            (suite.shards, suite.repeat) = (1, 1);
+            suite.kind.selection().1.clear();
             if let SuiteKind::Ginkgo(ginkgo) = &mut suite.kind {
                 ginkgo.label_filter = None;
             }
@@ -181,11 +223,8 @@ fn moved(then: &[Candidate], now: &[Candidate]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use camino::Utf8Path;
-
     use super::*;
     use crate::{
-        evidence::EvidenceDir,
         model::SCHEMA_VERSION,
         plan,
         profile::{self, Overrides},

@@ -37,7 +37,11 @@ pub struct RunArgs {
     /// Do nothing if no source moved since the profile's last run, whose exit code then stands
     #[arg(long)]
     if_changed: bool,
-    /// Run no failed spec once more
+    /// Run each lane's suite again and again on its machine until a spec fails, at most as often as its `repeat` says if
+    /// that is more than once
+    #[arg(long)]
+    until_failure: bool,
+    /// Run no failed spec again
     #[arg(long)]
     no_confirm: bool,
 }
@@ -52,7 +56,9 @@ pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError>
         command: std::env::args().collect(),
         keep: args.keep,
         cold: args.cold,
+        until_failure: args.until_failure,
         confirm: !args.no_confirm,
+        candidates: None,
         if_changed: args.if_changed,
     };
     match execute(request, globals).await? {

@@ -216,7 +216,7 @@ pub async fn sweep(state: &Utf8Path) -> io::Result<Vec<Swept>> {
     Ok(swept)
 }
 
-/// The running machine of this attempt.
+/// The running machine of this attempt; of one that has several, the first.
 ///
 /// # Errors
 /// When the state folder cannot be read.
@@ -224,7 +224,7 @@ pub fn find(state: &Utf8Path, attempt: &Utf8Path) -> io::Result<Option<Record>> 
     let found = records(state)?
         .into_iter()
         .map(|filed| filed.record)
-        .find(|record| record.folder == attempt && record.living().is_some());
+        .find(|record| record.folder.starts_with(attempt) && record.living().is_some());
     Ok(found)
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LaneId, SpecName, SpecOutcome};
+use super::{LaneId, RunId, SpecName, SpecOutcome};
 
 /// Where a failed spec runs again, in this order.
 #[derive(
@@ -34,6 +34,9 @@ pub struct Rerun {
     pub outcome: SpecOutcome,
     /// Its run time, in seconds.
     pub seconds: f64,
+    /// With the last good candidate: the run whose candidate that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<RunId>,
 }
 
 /// What a failure turned out to be.
@@ -80,4 +83,7 @@ pub struct ConfirmedSpec {
     pub confirmation: Confirmation,
     /// Every further try, in order.
     pub reruns: Vec<Rerun>,
+    /// Which try was not made, and why, where that leaves the question open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }

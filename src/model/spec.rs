@@ -32,6 +32,10 @@ pub struct PlannedSpec {
     pub labels: Vec<String>,
     /// `file:line` of its code.
     pub location: String,
+    /// What it must stay together with, on one machine and in one call: its outermost container, if it is in an ordered
+    /// one or serial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// What a suite will run, known beforehand. Has no outcomes and cannot become results.

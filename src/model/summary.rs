@@ -145,6 +145,39 @@ pub struct CellSummary {
     /// Who served the lane's pods, proven from outside, in words. Absent where that was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// How it ran, where that is not one call of its suite on one machine: shards, rounds, a machine that was replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl CellSummary {
+    /// A cell of which nothing is known but how it ended.
+    #[must_use]
+    pub const fn new(lane: Lane, outcome: CellOutcome) -> Self {
+        Self {
+            lane,
+            outcome,
+            counts: LaneCounts {
+                planned: 0,
+                passed: 0,
+                failed: 0,
+                skipped: 0,
+                not_run: 0,
+                expected: 0,
+                unexpected: 0,
+            },
+            seconds: 0.0,
+            suite_seconds: 0.0,
+            attempts: 0,
+            start: None,
+            disagreements: Vec::new(),
+            specs: Vec::new(),
+            expectations: Vec::new(),
+            confirmed: Vec::new(),
+            identity: None,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// A whole run, small enough to keep for ever (failure texts are shortened in `summary.json`).

@@ -3,6 +3,12 @@
 //! Owns: which lanes there are, which steps they need, the digest of each step's inputs, the order.
 //! Must not: do anything. What a build's own inputs are is told by the caller, as is what is cached.
 
+mod divide;
+mod touched;
+
+pub use divide::{Known, divide};
+pub use touched::touched;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +111,12 @@ impl Work {
     #[must_use]
     pub const fn needs_cores(&self) -> bool {
         matches!(self, Self::Build { .. })
+    }
+
+    /// Whether it takes minutes when its output is not in the cache: putting a disk together takes seconds.
+    #[must_use]
+    pub const fn takes_long(&self) -> bool {
+        matches!(self, Self::Build { .. } | Self::NodeImage { .. })
     }
 }
 

@@ -113,6 +113,8 @@ fn profile() -> Profile {
             nodes: names(&["plain"]),
             sandboxers: names(&["runc", "crun"]),
             pairings: names(&["main", "control"]),
+            shards: 1,
+            repeat: 1,
         }],
         expect: Vec::new(),
         narrowed: false,

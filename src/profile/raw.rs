@@ -336,6 +336,10 @@ pub(super) struct RawSuite {
     pub(super) sandboxers: Option<List>,
     /// The pairings it runs for. Default: all.
     pub(super) pairings: Option<List>,
+    /// On so many machines each of its lanes is divided; its results are one lane's. Default: 1.
+    pub(super) shards: Option<At<u32>>,
+    /// So often it runs, one time after another on one machine; a spec that fails once has failed. Default: 1.
+    pub(super) repeat: Option<At<u32>>,
     /// With kind `ginkgo`, required: which binary it is.
     pub(super) preset: Option<At<Preset>>,
     /// Regular expressions (Go) of specs to run. Default: all.

@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Expectation, Lane, Role};
+use crate::model::{Expectation, Lane, Role, SpecName};
 
 /// One project's conformance run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,26 @@ impl Profile {
             }
         }
         packages
+    }
+
+    /// The suite of this name.
+    #[must_use]
+    pub fn suite(&self, name: &str) -> Option<&Suite> {
+        self.suites.iter().find(|suite| suite.name == name)
+    }
+
+    /// The node of this name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The sandboxer of this name.
+    #[must_use]
+    pub fn sandboxer(&self, name: &str) -> Option<&Sandboxer> {
+        self.sandboxers
+            .iter()
+            .find(|sandboxer| sandboxer.name == name)
     }
 }
 
@@ -365,6 +385,29 @@ pub struct Suite {
     pub sandboxers: Vec<String>,
     /// The pairings it runs for, by name.
     pub pairings: Vec<String>,
+    /// On so many machines each lane is divided.
+    #[serde(default = "one")]
+    pub shards: u32,
+    /// So often it runs.
+    #[serde(default = "one")]
+    pub repeat: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl Suite {
+    /// The suite with these specs alone. What else it selects by stays.
+    #[must_use]
+    pub fn with_specs(&self, specs: &[SpecName]) -> Self {
+        let mut suite = self.clone();
+        // Anchored at the end: names begin with the suite's own, and some are the beginning of others.
+        let exactly = |spec: &SpecName| format!("{}$", regex::escape(&spec.0));
+        let (focus, _) = suite.kind.selection();
+        *focus = specs.iter().map(exactly).collect();
+        suite
+    }
 }
 
 /// The kinds of suite.

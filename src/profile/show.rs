@@ -242,6 +242,8 @@ fn suite(suite: &Suite) -> RawSuite {
         nodes: list(&suite.nodes),
         sandboxers: list(&suite.sandboxers),
         pairings: list(&suite.pairings),
+        shards: (suite.shards > 1).then(|| at(suite.shards)),
+        repeat: (suite.repeat > 1).then(|| at(suite.repeat)),
         ..RawSuite::default()
     };
     match &suite.kind {

@@ -189,6 +189,7 @@ fn lane(summary: &RunSummary, found: &Found, index: usize, cell: &CellSummary) -
             .as_ref()
             .map(|cause| cause_view(cause, &here.common)),
         disagreements: cell.disagreements.clone(),
+        notes: cell.notes.clone(),
         phases: lane_phases(cell, found, summary),
         processes: processes(cell),
         files: files.collect(),

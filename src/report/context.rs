@@ -153,6 +153,8 @@ pub struct LaneView {
     pub common: Option<CauseView>,
     /// What does not agree.
     pub disagreements: Vec<String>,
+    /// How it ran, where that is not one call on one machine.
+    pub notes: Vec<String>,
     /// The phases of the last attempt.
     pub phases: Vec<Span>,
     /// Its specs over time, one row for each Ginkgo process.

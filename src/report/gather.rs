@@ -180,10 +180,25 @@ impl Logs<'_> {
     }
 
     fn failure(&mut self, spec: &SpecName, failure: &Failure) -> Option<Excerpt> {
-        let path = self.attempt.join("suite.log");
-        let line = failed_spec_line(self.text(&path)?, &spec.0, &failure.message)?;
-        self.excerpt(&path, line)
+        // A divided lane's calls have logs of their own.
+        let mut folders = vec![self.attempt.to_owned()];
+        folders.extend(folders_in(self.attempt));
+        folders.into_iter().find_map(|folder| {
+            let path = folder.join("suite.log");
+            let line = failed_spec_line(self.text(&path)?, &spec.0, &failure.message)?;
+            self.excerpt(&path, line)
+        })
     }
+}
+
+fn folders_in(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let entries = folder.read_dir_utf8().into_iter().flatten();
+    let mut folders: Vec<Utf8PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.into_path()))
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
 }
 
 fn relative(root: &Utf8Path, path: &Utf8Path) -> String {

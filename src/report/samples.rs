@@ -71,6 +71,7 @@ pub fn expected() -> RunSummary {
             name: spec.name.clone(),
             labels: Vec::new(),
             location: String::new(),
+            group: None,
         });
         let plan = SuitePlan {
             selected: selected.collect(),

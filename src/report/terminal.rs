@@ -284,7 +284,7 @@ fn name(cell: &CellSummary) -> String {
 }
 
 fn details(page: &mut Page, summary: &RunSummary, cell: &CellSummary, options: &TerminalOptions) {
-    if cell.outcome.is_green() && cell.disagreements.is_empty() {
+    if cell.outcome.is_green() && cell.disagreements.is_empty() && cell.notes.is_empty() {
         return;
     }
     let Look { sign, tone } = words::cell_look(&cell.outcome);
@@ -301,6 +301,9 @@ fn details(page: &mut Page, summary: &RunSummary, cell: &CellSummary, options: &
                 page.text(2, &reason);
             }
         }
+    }
+    for note in &cell.notes {
+        page.item(2, "note", note);
     }
     for disagreement in &cell.disagreements {
         page.item(2, "differs", disagreement);

@@ -241,14 +241,23 @@ pub fn confirmed(cell: &CellSummary, spec: &SpecName) -> Option<String> {
             true => format!(" (attempt {})", rerun.attempt),
             false => String::new(),
         };
-        format!("{} {on}{attempt}", rerun.outcome)
+        let of = rerun.good.map(|run| format!(" of run {}", short_run(run)));
+        format!("{} {on}{}{attempt}", rerun.outcome, of.unwrap_or_default())
     });
     let tries: Vec<String> = tries.collect();
     let name = known.confirmation.name();
-    Some(match &known.confirmation {
-        Confirmation::Unconfirmed { reason } => format!("{name}: {reason}"),
+    let mut words = match &known.confirmation {
+        Confirmation::Unconfirmed { reason } if tries.is_empty() => format!("{name}: {reason}"),
+        Confirmation::Unconfirmed { reason } => {
+            format!("{name}: {} ({reason})", tries.join(", "))
+        }
         _ => format!("{name}: {}", tries.join(", ")),
-    })
+    };
+    if let Some(note) = &known.note {
+        words.push_str("; ");
+        words.push_str(note);
+    }
+    Some(words)
 }
 
 /// The specs of a cell that count against it.

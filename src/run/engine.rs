@@ -1,20 +1,24 @@
 //! One run from its first event to its last document.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CTRL_C, Finished, Host, PlanOnlyError, Planned, Request, RunError, confirm,
+    CTRL_C, Finished, Host, PlanOnlyError, Planned, Request, RunError, changed, confirm,
     context::Context,
     finish,
     graph::{self, End, Node},
     lane::{self, LaneParts},
     log::{EventLog, Observer},
-    offer::Offer,
+    offer::{self, Offer},
+    past::Past,
     record::{self, RunRecord},
-    resolve,
+    resolve::{self, Resolved},
     state::{RunState, Scope, seconds_between},
     steps::{self, Outputs},
     store::Store,
@@ -92,6 +96,7 @@ pub async fn run(
         environment: None,
     };
     folder.write_json(record::FILE, &record)?;
+    let past = Past::read(&store, &record.profile.name, id);
     let context = Context {
         log: EventLog::new(Scope::Run, folder.clone(), observer),
         profile: request.profile,
@@ -104,7 +109,11 @@ pub async fn run(
         turn: Mutex::new(()),
         keep: request.keep,
         cold: request.cold,
+        until_failure: request.until_failure,
         confirm: request.confirm,
+        again: Arc::default(),
+        past: Arc::new(past),
+        changed: OnceLock::new(),
         probe: OnceCell::new(),
     };
     context.log.add(EventKind::RunStarted {
@@ -118,7 +127,7 @@ pub async fn run(
         folder,
         record: &mut record,
     }
-    .drive(request.if_changed)
+    .drive(request.if_changed, request.candidates)
     .await;
     drop(lock);
     result
@@ -132,12 +141,16 @@ struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    async fn drive(self, if_changed: bool) -> Result<Finished, RunError> {
+    async fn drive(
+        self,
+        if_changed: bool,
+        given: Option<Vec<Candidate>>,
+    ) -> Result<Finished, RunError> {
         let cancel = self.context.cancel.clone();
         let resolved = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            resolved = resolve::resolve(self.host, &self.context.profile, &self.context.cache) => Some(resolved),
+            resolved = self.candidates(given) => Some(resolved),
         };
         match resolved {
             None => {}
@@ -173,10 +186,41 @@ impl Engine<'_> {
                     let reason = out.reason.clone();
                     lane_ended(&self.context, &out.lane.id, CellOutcome::NotRun { reason });
                 }
+                let candidates = &self.record.candidates;
+                let context = &self.context;
+                let files = changed::changed(&context.past, candidates, &context.cache_root).await;
+                let _ = context.changed.set(files);
                 self.work(plan).await;
             }
         }
         self.finish().await
+    }
+
+    /// The given candidates where nothing would have to be built for them, else those that the profile means now.
+    async fn candidates(&self, given: Option<Vec<Candidate>>) -> Result<Resolved, Box<Cause>> {
+        let context = &self.context;
+        if let Some(candidates) = given {
+            let images = candidates
+                .iter()
+                .flat_map(|candidate| candidate.node_images.clone())
+                .collect();
+            let offer = offer::offer(self.host, &context.profile, &images, &context.cache).await;
+            let plan = make_plan(&context.profile, &candidates, &context.cache, offer);
+            let mut steps = plan.iter().flat_map(|plan| &plan.steps);
+            let missing = steps.find(|step| step.work.takes_long() && !step.cached);
+            match (&plan, missing) {
+                (Ok(_), None) => {
+                    return Ok(Resolved {
+                        candidates,
+                        notes: Vec::new(),
+                        offer,
+                    });
+                }
+                (Ok(_), Some(step)) => tracing::info!("{} is not in the cache", step.what),
+                (Err(error), _) => tracing::info!("{error}"),
+            }
+        }
+        resolve::resolve(self.host, &context.profile, &context.cache).await
     }
 
     fn save(&self) -> Result<(), RunError> {
@@ -230,7 +274,7 @@ impl Engine<'_> {
                 .into_iter()
                 .filter_map(|lane| parts(&shared, &lane).map(|parts| (lane, parts)))
                 .collect();
-            confirm::confirm(&shared.context, &lanes).await;
+            confirm::confirm(&shared.context, &lanes, &shared.candidates).await;
         }
     }
 
@@ -382,9 +426,24 @@ fn lane_node(shared: &Arc<Shared>, planned: PlannedLane) -> Node {
 }
 
 fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
-    let profile = &shared.context.profile;
-    let candidate = shared
-        .candidates
+    lane_parts(
+        &shared.context.profile,
+        &shared.candidates,
+        &shared.digests,
+        &shared.outputs,
+        planned,
+    )
+}
+
+/// What the steps made for a lane.
+pub fn lane_parts(
+    profile: &Profile,
+    candidates: &[Candidate],
+    digests: &BTreeMap<StepId, Digest>,
+    outputs: &Outputs,
+    planned: &PlannedLane,
+) -> Option<LaneParts> {
+    let candidate = candidates
         .iter()
         .find(|known| known.pairing == planned.lane.pairing)?;
     let kubernetes = profile
@@ -392,7 +451,7 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
         .values()
         .find(|build| build.recipe == Recipe::KubernetesNode)?;
     let content = |name: &str, step: &StepId| {
-        let digest = shared.digests.get(step)?.clone();
+        let digest = digests.get(step)?.clone();
         let name = name.to_owned();
         Some(Content { name, digest })
     };
@@ -402,11 +461,11 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
             content("runtime", &planned.runtime_disk)?,
             content("kubernetes", &planned.kubernetes_disk)?,
         ],
-        image: shared.outputs.image(&planned.image)?,
-        runtime_disk: shared.outputs.path(&planned.runtime_disk)?,
-        runtime: shared.outputs.on_disk(&planned.runtime_disk),
-        kubernetes_disk: shared.outputs.path(&planned.kubernetes_disk)?,
-        kubernetes: shared.outputs.path(&planned.kubernetes_build)?,
+        image: outputs.image(&planned.image)?,
+        runtime_disk: outputs.path(&planned.runtime_disk)?,
+        runtime: outputs.on_disk(&planned.runtime_disk),
+        kubernetes_disk: outputs.path(&planned.kubernetes_disk)?,
+        kubernetes: outputs.path(&planned.kubernetes_build)?,
         version: candidate.revisions.get(&kubernetes.source)?.version.clone(),
     })
 }

@@ -1,9 +1,12 @@
 //! Judges one attempt from its files alone. A run that ended and a run that was killed go through here.
 
+mod divided;
+
 use fs_err as fs;
 use jiff::tz::TimeZone;
 
 use super::{
+    parts,
     record::{self, RunRecord},
     state::{LaneState, RunState, seconds_between},
 };
@@ -11,7 +14,7 @@ use crate::{
     evidence::{self, AttemptError, AttemptFiles, EvidenceDir, Reconciled, Redactor},
     model::{
         Blame, Cause, CellOutcome, CellSummary, Class, Confidence, EvidenceLine, ExpectationUse,
-        Lane, LaneCounts, Phase, SpecResult, Stop, StopKind, SuitePlan,
+        Lane, Phase, SpecResult, Stop, StopKind, SuitePlan,
     },
     runtime::identity::{IDENTITY_FILE, Identity},
     suite::{ExitClass, SuiteExit, ginkgo::StreamLog},
@@ -44,25 +47,29 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         .filter(|known| known.attempt == attempt)
         // One that the lane's outcome does not depend on is known by its own events alone.
         .or_else(|| LaneState::of_attempt(&folder, lane.id.clone(), attempt).ok());
-    let mut cell = CellSummary {
-        lane: lane.clone(),
-        outcome: CellOutcome::NoTests,
-        counts: LaneCounts::default(),
-        seconds: 0.0,
-        suite_seconds: 0.0,
-        attempts: attempt,
-        start: None,
-        disagreements: Vec::new(),
-        specs: Vec::new(),
-        expectations: Vec::new(),
-        confirmed: Vec::new(),
-        identity: None,
-    };
     let Some(state) = state else {
-        cell.outcome = unreadable("the attempt's events cannot be read".to_owned());
+        let why = "the attempt's events cannot be read".to_owned();
+        let mut cell = CellSummary::new(lane.clone(), unreadable(why));
+        cell.attempts = attempt;
         return cell;
     };
-    // Until its first phase an attempt only waits for its machine.
+    let expects =
+        |plan: &SuitePlan, specs: &mut [SpecResult]| expected(run, lane, &state, plan, specs);
+    let (mut cell, causes) = if folder.file(parts::FILE).exists() {
+        divided::examine_all(lane, &folder, &state, stop, expects)
+    } else {
+        examine(lane, &folder, &state, stop, expects)
+    };
+    cell.attempts = attempt;
+    keep(&folder, &cell);
+    if let Err(error) = folder.write_json(CAUSES_FILE, &causes) {
+        tracing::error!("cannot keep the causes of {}: {error}", lane.id);
+    }
+    cell
+}
+
+/// How long an attempt and its suite took. Until its first phase an attempt only waits for its machine.
+fn times(cell: &mut CellSummary, state: &LaneState) {
     let began = state.phases.first().map(|(_, at)| *at);
     if let Some(started) = began.or(state.started_at) {
         let end = state
@@ -73,32 +80,44 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
     }
     cell.suite_seconds = state.suite_seconds();
     cell.start.clone_from(&state.start);
+}
+
+/// What one call of a suite comes to, by its folder and its events.
+fn examine(
+    lane: &Lane,
+    folder: &EvidenceDir,
+    state: &LaneState,
+    stop: Option<Stop>,
+    expects: impl FnOnce(&SuitePlan, &mut [SpecResult]) -> Vec<ExpectationUse>,
+) -> (CellSummary, LaneCauses) {
+    let mut cell = CellSummary::new(lane.clone(), CellOutcome::NoTests);
+    times(&mut cell, state);
     let plan: SuitePlan = folder.read_json(PLAN_FILE).unwrap_or_default();
     // Secrets go before anything is read again, and before anybody publishes the folder.
     if let Err(error) = evidence::tidy(folder.path(), &[""; 0], &Redactor::default()) {
         cell.outcome = unreadable(error.to_string());
-        return cell;
+        return (cell, LaneCauses::default());
     }
     let words = stop.as_ref().map(|stop| stop.said.clone());
-    let mut reconciled = match reconcile(&folder, &plan, &state, words.as_deref()) {
+    let mut reconciled = match reconcile(folder, &plan, state, words.as_deref()) {
         Ok(reconciled) => reconciled,
         Err(error) => {
             cell.outcome = unreadable(error.to_string());
-            return cell;
+            return (cell, LaneCauses::default());
         }
     };
     let artifacts =
         verdict::load(folder.path()).unwrap_or_else(|_| verdict::Artifacts::new(Vec::new()));
     let stop = stop.or_else(|| {
-        let mut stop = suite_stop(&state, &plan, &reconciled)?;
+        let mut stop = suite_stop(state, &plan, &reconciled)?;
         if stop.kind != StopKind::Failed {
-            stop.line = exit_line(&folder);
+            stop.line = exit_line(folder);
         }
         Some(stop)
     });
     let cause = stop.map(|stop| verdict::classify(&stop, &artifacts));
-    cell.expectations = expected(run, lane, &state, &plan, &mut reconciled.specs);
-    cell.identity = identity(&folder);
+    cell.expectations = expects(&plan, &mut reconciled.specs);
+    cell.identity = identity(folder);
     let (outcome, counts) =
         verdict::cell_outcome(&plan, &reconciled.specs, cause, &reconciled.disagreements);
     let causes: LaneCauses = verdict::explain_all(&reconciled.specs, &artifacts);
@@ -106,16 +125,12 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
     cell.counts = counts;
     cell.disagreements = reconciled.disagreements;
     cell.specs = reconciled.specs;
-    keep(&folder, &cell);
-    if let Err(error) = folder.write_json(CAUSES_FILE, &causes) {
-        tracing::error!("cannot keep the causes of {}: {error}", lane.id);
-    }
-    cell
+    (cell, causes)
 }
 
 /// Applies the profile's expected failures. The day is the one on which the attempt ran, so that a run which is judged
 /// later is judged the same.
-fn expected(
+pub fn expected(
     run: &EvidenceDir,
     lane: &Lane,
     state: &LaneState,

@@ -17,12 +17,14 @@ use crate::{
     evidence::{EvidenceDir, RunDirError},
     machine::{Host, Probe},
     model::{
-        CellOutcome, CellSummary, Environment, EventKind, ExitCode, Lane, LaneCounts, LaneId,
-        Phase, RunSummary, SCHEMA_VERSION, Stop, StopKind,
+        CellOutcome, CellSummary, Environment, EventKind, ExitCode, Lane, LaneId, Phase,
+        RunSummary, SCHEMA_VERSION, Stop, StopKind,
     },
     report,
     verdict::{self, GateResult, LaneCauses, Verdict},
 };
+
+pub use super::past::scan as past;
 
 /// Longest failure text that is kept for ever, in bytes; the attempt's folder has the whole one.
 const KEPT_TEXT: usize = 2048;
@@ -74,20 +76,7 @@ async fn summarize(
 
 async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
     let lane_state = state.lanes.iter().find(|known| known.lane == lane.id);
-    let not_started = |outcome: CellOutcome| CellSummary {
-        lane: lane.clone(),
-        outcome,
-        counts: LaneCounts::default(),
-        seconds: 0.0,
-        suite_seconds: 0.0,
-        attempts: 0,
-        start: None,
-        disagreements: Vec::new(),
-        specs: Vec::new(),
-        expectations: Vec::new(),
-        confirmed: Vec::new(),
-        identity: None,
-    };
+    let not_started = |outcome: CellOutcome| CellSummary::new(lane.clone(), outcome);
     match lane_state {
         Some(lane_state) if lane_state.attempt > 0 => {
             let folder = run.attempt(&lane.id, lane_state.attempt);
@@ -114,7 +103,7 @@ async fn cell(run: &EvidenceDir, lane: &Lane, state: &RunState) -> CellSummary {
 }
 
 /// The stop of an attempt that has no end of its own.
-fn cut_short(state: &LaneState) -> Stop {
+pub(super) fn cut_short(state: &LaneState) -> Stop {
     state.stop.clone().unwrap_or_else(|| Stop {
         phase: state.phase().map_or(Phase::Boot, |(phase, _)| phase),
         kind: StopKind::Cancelled,
@@ -200,24 +189,6 @@ pub async fn all(
     }
     write(run, &summary, gates)?;
     Ok(summary)
-}
-
-/// The last finished runs of a profile, newest first, at most `most`. What cannot be read is left out: an old
-/// run's folder must not stop a new one.
-#[must_use]
-pub fn past(store: &Store, profile: &str, most: usize) -> Vec<(EvidenceDir, RunSummary)> {
-    let runs = store.runs().unwrap_or_default();
-    runs.into_iter()
-        .rev()
-        .filter_map(|(_, run)| {
-            Some((
-                run.clone(),
-                run.read_json::<RunSummary>("summary.json").ok()?,
-            ))
-        })
-        .filter(|(_, summary)| summary.profile == profile)
-        .take(most)
-        .collect()
 }
 
 /// Where this run ran.

@@ -3,6 +3,7 @@
 //! Owns: events and their fold, the order of work, cancelling, recovery of what a killed run left.
 //! Must not: print, or know how any station does its work.
 
+mod changed;
 pub mod confirm;
 mod context;
 mod engine;
@@ -15,6 +16,8 @@ mod lane;
 mod log;
 mod node;
 mod offer;
+mod parts;
+pub mod past;
 pub mod record;
 mod recover;
 mod resolve;
@@ -86,8 +89,13 @@ pub struct Request {
     pub keep: bool,
     /// Whether every machine is booted, and none is saved or restored.
     pub cold: bool,
-    /// Whether failed specs run once more when all lanes are over.
+    /// Whether each lane's suite runs again and again until a spec fails.
+    pub until_failure: bool,
+    /// Whether failed specs run again.
     pub confirm: bool,
+    /// The candidates of an earlier run, to be taken as they are if all that they are built from is still in the cache;
+    /// else the profile's sources are resolved.
+    pub candidates: Option<Vec<Candidate>>,
     /// Whether to do nothing when the last run, finished, had the same profile and the same candidates.
     pub if_changed: bool,
 }

@@ -108,6 +108,7 @@ pub fn facts(root: &str, runtime: &dyn Kind, sandboxer: &Sandboxer) -> NodeFacts
         node_name: NAME.to_owned(),
         kubernetes_dir: runtime::KUBERNETES_DIR.to_owned(),
         bin_dirs: vec![format!("{}/bin", runtime::RUNTIME_DIR)],
+        ports: true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A suite that runs in the guest: start, follow, end.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use tokio::time::Instant;
 
@@ -13,8 +13,9 @@ use crate::{
     evidence::EvidenceDir,
     machine::{Machine, MachineError},
     model::{EventKind, Phase, SpecOutcome, Stop, StopKind, SuitePhase, SuitePlan},
+    runtime::cri::{self, Cri},
     suite::{self, Kind, LiveStream, NodeFacts, StreamEvent, SuiteExit},
-    verdict::{self, Hopeless, Rules},
+    verdict::{self, Hopeless, Network, Rules},
 };
 
 /// Beyond the suite's own limit, for the guest to kill it and write its reports.
@@ -27,6 +28,22 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// The node's journal, as the machine keeps it.
 const JOURNAL: &str = "journal.log";
 
+/// A suite whose output is asked for is asked this often.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// While it starts, the runtime is asked for the node's network this often, and given so long to answer.
+const NETWORK: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// How the suite's output comes to this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// By the machine's ports, into the files of its own folder. Only the first suite of a machine has them for itself.
+    Ports,
+    /// The guest is asked for it.
+    Asked,
+}
+
 /// One suite on one machine.
 pub struct SuiteRun<'a> {
     /// The suite's kind.
@@ -35,8 +52,14 @@ pub struct SuiteRun<'a> {
     pub facts: NodeFacts,
     /// What it will run.
     pub plan: &'a SuitePlan,
-    /// The attempt's folder.
+    /// Where the suite's output and evidence go.
     pub folder: &'a EvidenceDir,
+    /// The machine's own folder, where its journal grows.
+    pub machine_folder: &'a EvidenceDir,
+    /// How the output comes.
+    pub feed: Feed,
+    /// The runtime, which is asked how the node's network is.
+    pub cri: Cri,
     /// The attempt's log.
     pub log: &'a EventLog,
     /// How long it may run; already scaled.
@@ -79,7 +102,7 @@ impl SuiteRun<'_> {
         }
         let began = Instant::now();
         let deadline = began + self.limit + GRACE;
-        let mut journal = Follower::new(self.folder.file(JOURNAL));
+        let mut journal = Follower::new(self.machine_folder.file(JOURNAL));
         let mut hopeless = Hopeless::new(Rules::shipped(), JOURNAL);
         while let Ok(before) = journal.gained()
             && !before.is_empty()
@@ -93,8 +116,17 @@ impl SuiteRun<'_> {
         let mut specs = false;
         let mut asked = Instant::now();
         let mut exit: Option<(SuiteExit, Instant)> = None;
+        let mut network = Network::default();
+        let mut network_asked = Instant::now();
+        let mut looked = Instant::now();
+        let mut copied = 0;
         loop {
             tokio::time::sleep(INTERVAL).await;
+            if self.feed == Feed::Asked && exit.is_none() && looked.elapsed() >= look(began) {
+                exit = self.look(machine, &mut copied).await;
+                looked = Instant::now();
+                asked = looked;
+            }
             let bytes = output.gained().unwrap_or_default();
             let quiet = bytes.is_empty();
             for event in stream.push(&bytes) {
@@ -124,13 +156,23 @@ impl SuiteRun<'_> {
                 };
                 return Err(verdict::hopeless(phase, fault));
             }
+            if !specs && network_asked.elapsed() >= NETWORK {
+                // A runtime that does not answer says nothing; a suite may restart it.
+                let status = self.cri.within(ANSWER).status().await;
+                let obstacle = status.ok().and_then(|status| cri::obstacle(&status));
+                if let Some(said) = network.push(obstacle.as_deref(), began.elapsed()) {
+                    return Err(Network::stop(&said));
+                }
+                network_asked = Instant::now();
+            }
             status_text.push_str(&String::from_utf8_lossy(
                 &status.gained().unwrap_or_default(),
             ));
-            exit = status_text
-                .lines()
-                .find_map(|line| SuiteExit::parse(line).ok())
-                .map(|exit| (exit, Instant::now()));
+            exit = exit.or_else(|| {
+                let mut lines = status_text.lines();
+                let exit = lines.find_map(|line| SuiteExit::parse(line).ok())?;
+                Some((exit, Instant::now()))
+            });
             if exit.is_none() && asked.elapsed() >= ASK {
                 asked = Instant::now();
                 exit = self.ask(machine).await.map(|exit| (exit, Instant::now()));
@@ -152,6 +194,29 @@ impl SuiteRun<'_> {
                 return Err(stop(phase, StopKind::Deadline, said));
             }
         }
+    }
+
+    /// Copies what the suite has said since the last look; returns how it ended, if it did.
+    async fn look(&self, machine: &dyn Machine, copied: &mut u64) -> Option<(SuiteExit, Instant)> {
+        let out = crate::process::quote(&suite::output(&self.facts.root));
+        // How it ended comes first: then the output that follows is the whole of it.
+        let script = format!(
+            "cd {out} && {{ cat exit.json 2>/dev/null || echo; }} && tail -c +{} suite.log | head -c 1048576",
+            *copied + 1
+        );
+        let output = machine.run(&script, Duration::from_secs(20)).await.ok()?;
+        let end = output.stdout.iter().position(|byte| *byte == b'\n')?;
+        let (ended, bytes) = output.stdout.split_at(end + 1);
+        let file = self.folder.file("suite.log");
+        let mut open = fs_err::OpenOptions::new();
+        let kept = open.create(true).append(true).open(file);
+        if let Err(error) = kept.and_then(|mut file| file.write_all(bytes)) {
+            tracing::error!("cannot keep what the suite says: {error}");
+        }
+        *copied += bytes.len() as u64;
+        // There may be more than one look can carry.
+        let exit = SuiteExit::parse(&String::from_utf8_lossy(ended)).ok()?;
+        (bytes.len() < 1 << 20).then(|| (exit, Instant::now()))
     }
 
     fn finish(&mut self, stream: &mut dyn LiveStream, exit: SuiteExit) {
@@ -188,6 +253,11 @@ impl SuiteRun<'_> {
         self.log.add(kind);
         runs
     }
+}
+
+/// How long between looks: a suite of one spec is over in a moment, one of an hour is in no hurry.
+fn look(began: Instant) -> Duration {
+    LOOK.min(began.elapsed() / 4).max(INTERVAL)
 }
 
 fn passed(event: &StreamEvent) -> bool {

@@ -46,6 +46,38 @@ pub fn between(mirror: &Mirror, older: &str, newer: &str) -> Result<Range, Sourc
     })
 }
 
+/// The paths of the files that differ between two commits: full ids in the mirror.
+///
+/// # Errors
+/// When the mirror does not have one of them.
+pub fn changed(mirror: &Mirror, older: &str, newer: &str) -> Result<Vec<String>, SourceError> {
+    let read = || {
+        let repository = mirror.read()?;
+        let tree = |id: &str| repository.find_commit(Oid::from_str(id)?)?.tree();
+        let (older, newer) = (tree(older)?, tree(newer)?);
+        let diff = repository.diff_tree_to_tree(Some(&older), Some(&newer), None)?;
+        let files = diff.deltas().flat_map(|delta| {
+            let sides = [delta.old_file().path(), delta.new_file().path()];
+            sides
+                .into_iter()
+                .flatten()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+        });
+        let mut files: Vec<String> = files.collect();
+        files.sort();
+        files.dedup();
+        Ok(files)
+    };
+    read().map_err(|error: git2::Error| {
+        mirror.subject().error(
+            Trouble::Missing,
+            format!("cannot compare {older} with {newer}: {}", error.message()),
+            "resolve both revisions first, so that the mirror has them",
+        )
+    })
+}
+
 fn read(mirror: &Mirror, older: &str, newer: &str) -> Result<Range, git2::Error> {
     let repository = mirror.read()?;
     let (older, newer) = (Oid::from_str(older)?, Oid::from_str(newer)?);

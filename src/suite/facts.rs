@@ -20,6 +20,8 @@ pub struct NodeFacts {
     pub kubernetes_dir: String,
     /// More folders of payload binaries, such as the runtime's.
     pub bin_dirs: Vec<String>,
+    /// Whether the suite's output goes to the host through the machine's ports; else the host asks for it.
+    pub ports: bool,
 }
 
 impl NodeFacts {

@@ -42,6 +42,32 @@ impl Default for ConfirmLimits {
     }
 }
 
+impl ConfirmLimits {
+    /// The limits for a lane that ends while others run. An informing one takes at most half of what is left, so that a
+    /// blocking one after it is not left without.
+    #[must_use]
+    pub const fn while_others_run(self, role: Role, used: &ConfirmUsed) -> Self {
+        match role {
+            Role::Blocking => self,
+            Role::Informing => Self {
+                specs: used.specs + self.specs.saturating_sub(used.specs).div_ceil(2),
+                ..self
+            },
+        }
+    }
+}
+
+/// What of the limits is used up: lanes end one after another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConfirmUsed {
+    /// Specs that run again.
+    pub specs: usize,
+    /// Seconds that these take at most.
+    pub seconds: f64,
+    /// By signature: how many run again, and the first of them.
+    clusters: BTreeMap<String, (usize, SpecName)>,
+}
+
 /// A failed spec of a lane.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FailedSpec {
@@ -83,6 +109,17 @@ pub fn confirm_plan(
     cells: &[CellSummary],
     causes: &BTreeMap<LaneId, LaneCauses>,
     limits: &ConfirmLimits,
+) -> ConfirmPlan {
+    confirm_more(cells, causes, limits, &mut ConfirmUsed::default())
+}
+
+/// As [`confirm_plan`], after others have used some of it. `used` grows by what is chosen.
+#[must_use]
+pub fn confirm_more(
+    cells: &[CellSummary],
+    causes: &BTreeMap<LaneId, LaneCauses>,
+    limits: &ConfirmLimits,
+    used: &mut ConfirmUsed,
 ) -> ConfirmPlan {
     let mut plan = ConfirmPlan::default();
     let mut clusters: BTreeMap<String, Vec<Candidate<'_>>> = BTreeMap::new();
@@ -126,16 +163,26 @@ pub fn confirm_plan(
                 continue;
             };
             let cost = candidate.spec.seconds.max(0.0) * f64::from(limits.tries);
-            let reason = if round >= limits.per_cluster {
-                let like = members[0].spec.name.to_string();
+            let (taken, like) = used
+                .clusters
+                .get(signature)
+                .map_or((0, &members[0].spec.name), |(taken, like)| (*taken, like));
+            let reason = if taken >= limits.per_cluster {
                 format!("it failed as `{like}` did ({signature}), which runs again for it")
-            } else if plan.rerun.len() >= limits.specs {
-                format!("{} specs run again, and no more may", limits.specs)
-            } else if plan.seconds + cost > limits.seconds {
+            } else if used.specs >= limits.specs {
+                format!("{} specs run again, and no more may", used.specs)
+            } else if used.seconds + cost > limits.seconds {
                 let minutes = limits.seconds / 60.0;
                 format!("it does not fit into the {minutes:.0} minutes that reruns may take")
             } else {
+                used.specs += 1;
+                used.seconds += cost;
                 plan.seconds += cost;
+                let first = || (0, candidate.spec.name.clone());
+                used.clusters
+                    .entry(signature.clone())
+                    .or_insert_with(first)
+                    .0 += 1;
                 plan.rerun.push(candidate.failed());
                 continue;
             };

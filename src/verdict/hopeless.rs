@@ -117,6 +117,42 @@ impl<'r> Hopeless<'r> {
     }
 }
 
+/// What the runtime says of the node's network while a suite starts. Without it a node is never Ready, and the suite
+/// waits for that far longer than anybody needs to know.
+#[derive(Debug, Default)]
+pub struct Network {
+    not_ready: Option<Seen>,
+}
+
+impl Network {
+    /// The runtime was asked at this time; `obstacle` is what it says keeps it from being ready. Returns the fault once it
+    /// is sure.
+    pub fn push(&mut self, obstacle: Option<&str>, at: Duration) -> Option<String> {
+        let Some(obstacle) = obstacle.filter(|words| words.contains("NetworkReady=false")) else {
+            self.not_ready = None;
+            return None;
+        };
+        let seen = self.not_ready.get_or_insert(Seen {
+            first: at,
+            moments: 0,
+        });
+        seen.moments += 1;
+        let stays = seen.moments >= OFTEN && at.saturating_sub(seen.first) >= PERSISTENT;
+        stays.then(|| format!("the runtime says that the node has no network: {obstacle}"))
+    }
+
+    /// The stop that such a fault means.
+    #[must_use]
+    pub fn stop(said: &str) -> Stop {
+        Stop {
+            phase: Phase::SuiteStart,
+            kind: StopKind::Alarm,
+            said: format!("the suite cannot start: {said}"),
+            line: None,
+        }
+    }
+}
+
 /// The stop that such a fault means.
 #[must_use]
 pub fn hopeless(phase: Phase, (said, line): (String, EvidenceLine)) -> Stop {
@@ -178,6 +214,41 @@ mod tests {
         assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(0), false), None);
         assert_eq!(log.push(FAULT.repeat(50).as_bytes(), at(19), false), None);
         assert_eq!(log.push(OTHER.as_bytes(), at(300), false), None);
+    }
+
+    const NO_NETWORK: &str = "NetworkReady=false reason NetworkPluginNotReady: Network plugin returns error: cni plugin not initialized";
+
+    #[test]
+    fn a_network_that_stays_away_is_told() {
+        let mut network = Network::default();
+        assert_eq!(network.push(Some(NO_NETWORK), at(1)), None);
+        assert_eq!(network.push(Some(NO_NETWORK), at(11)), None);
+        let said = network.push(Some(NO_NETWORK), at(21)).unwrap();
+        assert!(said.contains("cni plugin not initialized"), "{said}");
+        let stop = Network::stop(&said);
+        assert_eq!(
+            (stop.phase, stop.kind),
+            (Phase::SuiteStart, StopKind::Alarm)
+        );
+        // The kubelet's log says the same, and is what the cause rests on.
+        let log = "E1120 12:03:02.710098     873 kubelet.go:3262] \"Container runtime network not ready\" networkReady=\"NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized\"\n";
+        let logs = Artifacts::new(vec![Artifact::new("kubelet.log", &log.repeat(4))]);
+        let cause = crate::verdict::classify(&stop, &logs);
+        assert_eq!(cause.rule.as_deref(), Some("cni-not-ready"));
+        assert!(cause.summary.contains("never became Ready"));
+    }
+
+    #[test]
+    fn a_network_that_comes_back_or_a_runtime_that_is_silent_is_none() {
+        let mut network = Network::default();
+        for n in 0..20 {
+            let words = (n % 3 != 2).then_some(NO_NETWORK);
+            assert_eq!(network.push(words, at(n * 10)), None);
+        }
+        let other = "RuntimeReady=false reason x: y";
+        for n in 0..20 {
+            assert_eq!(network.push(Some(other), at(300 + n * 10)), None);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod gates;
 mod hopeless;
 mod load;
 mod logs;
+mod merge;
 mod needle;
 mod outcome;
 mod rules;
@@ -24,7 +25,9 @@ mod specs;
 mod tests;
 
 pub use classify::{classify, classify_with};
-pub use confirm::{ConfirmLimits, ConfirmPlan, FailedSpec, confirm_plan, confirmation};
+pub use confirm::{
+    ConfirmLimits, ConfirmPlan, ConfirmUsed, FailedSpec, confirm_more, confirm_plan, confirmation,
+};
 pub use document::{LaneVerdict, SpecVerdict, Verdict, schema};
 pub use exit::{exit_code, exit_of};
 pub use expected::{
@@ -32,9 +35,10 @@ pub use expected::{
 };
 pub use fallback::{CANCELLED, KILLED, MACHINE_GONE, SUITE_TIMEOUT};
 pub use gates::{GateResult, GateState, METRICS, evaluate};
-pub use hopeless::{Hopeless, hopeless};
+pub use hopeless::{Hopeless, Network, hopeless};
 pub use load::load;
 pub use logs::{Artifact, Artifacts, Line};
+pub use merge::merge;
 pub use outcome::cell_outcome;
 pub use rules::{Near, Rule, RuleError, Rules, Take, When};
 pub use scan::{Match, fatal, matches};

@@ -6,6 +6,7 @@
 mod builds;
 mod confirm;
 mod crio;
+mod divided;
 mod identity;
 mod interrupted;
 mod lifecycle;

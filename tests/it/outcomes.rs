@@ -275,3 +275,26 @@ async fn a_runtime_that_ends_is_told_with_its_last_words() {
     assert!(quoted, "{cause:#?}");
     assert_eq!(ran.outcomes(), ["not-run"; 3]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_a_network_ends_the_start_of_the_suite() {
+    let world = World::shared();
+    let machines = world.machines.clone();
+    world.watch(move |_, event| {
+        let starts = EventKind::PhaseStarted {
+            phase: Phase::SuiteStart,
+        };
+        if event.kind == starts {
+            let root = &machines.controls()[0].root;
+            std::fs::write(root.join("run/containerd/no-network"), "").unwrap();
+        }
+    });
+    let began = std::time::Instant::now();
+    let ran = world.run(&one_lane("never-ready")).await;
+    let CellOutcome::Stopped { cause } = &ran.cell().outcome else {
+        panic!("{:?}", ran.cell().outcome)
+    };
+    assert_eq!(cause.phase, Phase::SuiteStart);
+    assert!(cause.summary.contains("no network"), "{cause:?}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(55));
+}

@@ -28,6 +28,7 @@ pub fn plan_of(names: impl IntoIterator<Item = SpecName>, total: usize) -> Suite
                 name,
                 labels: Vec::new(),
                 location: String::new(),
+                group: None,
             })
             .collect(),
         total,
@@ -331,6 +332,7 @@ fn every_lie_is_found_out() {
                     name: SpecName("one more".into()),
                     labels: vec![],
                     location: String::new(),
+                    group: None,
                 });
             },
         ),
@@ -383,6 +385,7 @@ fn an_exit_status_that_blames_nobody() {
         name: SpecName("never".into()),
         labels: vec![],
         location: String::new(),
+        group: None,
     });
     let result = evidence.reconciled();
     assert!(

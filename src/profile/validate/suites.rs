@@ -76,6 +76,8 @@ impl Checker<'_> {
         if let (Some((text, outer)), Some(arguments)) = (timeout, &suite.arguments) {
             self.inner_timeouts(arguments.get(), text, outer);
         }
+        let shards = self.at_least_one(suite.shards.as_ref(), "shards");
+        let repeat = self.at_least_one(suite.repeat.as_ref(), "repeat");
         let kind = self.required(suite.kind.as_ref(), at.span(), "kind", "kind = \"ginkgo\"");
         let kind = match kind?.get() {
             RawSuiteKind::Ginkgo => SuiteKind::Ginkgo(self.ginkgo(at)?),
@@ -93,7 +95,21 @@ impl Checker<'_> {
             nodes,
             sandboxers,
             pairings,
+            shards,
+            repeat,
         })
+    }
+
+    fn at_least_one(&mut self, number: Option<&At<u32>>, key: &str) -> u32 {
+        let Some(number) = number else { return 1 };
+        if *number.get() == 0 {
+            self.value(
+                number.span(),
+                format!("with `{key} = 0` the suite would not run"),
+            )
+            .hint(format!("write `{key} = 1`, or take the key out"));
+        }
+        (*number.get()).max(1)
     }
 
     /// The names a suite chooses, each known and each once.

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::{Attempt, scale, snapshot::Start};
+use super::{Attempt, On, scale, snapshot::Start};
 use crate::{
     evidence::collect::FETCHED,
     machine::{Machine, MachineError},
     model::{Accelerator, EventKind, EvidenceLine, Phase, Stop, StopKind, SuitePlan},
     profile::Sandboxer,
-    run::{evaluate, host_run::HostRun, node, suite_run::SuiteRun},
+    run::{
+        evaluate,
+        host_run::HostRun,
+        node,
+        suite_run::{Feed, SuiteRun},
+    },
     runtime::{self, cri::Ready},
     suite::{self, Driver, Kind, NodeFacts, PlanRequest, cri_lifecycle::Node, ginkgo::PlanError},
 };
@@ -25,87 +30,112 @@ const READY: Duration = Duration::from_secs(60);
 const CALL: Duration = Duration::from_secs(20);
 
 impl Attempt<'_> {
-    /// Everything between the machine's first boot and its end.
+    /// Everything between the machine's first boot and the end of its suite.
     pub(super) async fn on_machine(
         &self,
-        machine: &dyn Machine,
-        sandboxer: &Sandboxer,
+        on: &On<'_>,
         start: &Start<'_>,
         plan: &SuitePlan,
-    ) -> Result<(), Stop> {
-        let accelerator = start.spec.accelerator;
+    ) -> Result<Ready, Stop> {
         let result = async {
-            let ready = match &start.ready {
-                Some(ready) => ready.clone(),
-                None => {
-                    self.enter(Phase::RuntimeReady);
-                    self.until_ended(machine, self.ready(machine, accelerator))
-                        .await?
-                }
-            };
-            self.until_ended(
-                machine,
-                self.sandboxer_ready(machine, sandboxer, accelerator),
-            )
-            .await?;
-            self.node_ready(start);
-            let ready = self
-                .until_ended(machine, self.save(machine, start, ready))
-                .await?;
-            self.until_ended(
-                machine,
-                self.prove(machine, &ready.cri, sandboxer, accelerator),
-            )
-            .await?;
-            self.enter(Phase::SuiteStart);
-            let limit = self.suite()?.timeout * scale(accelerator);
-            match suite::driver(&self.suite()?.kind) {
-                Driver::Guest(kind) => {
-                    let facts = node::facts(machine.root(), self.runtime(), sandboxer);
-                    self.in_guest(machine, kind.as_ref(), facts, plan, limit)
-                        .await
-                }
-                Driver::Host(suite) => {
-                    let cri = ready.cri.within(CALL * scale(accelerator));
-                    let run = HostRun {
-                        suite: &suite,
-                        node: Node {
-                            machine,
-                            cri: &cri,
-                            handler: &sandboxer.handler,
-                            runtime: self.runtime(),
-                            scale: scale(accelerator),
-                        },
-                        folder: self.folder,
-                        log: self.log,
-                        limit,
-                    };
-                    self.until_ended(machine, run.drive(|phase| self.enter(phase)))
-                        .await
-                }
-            }
+            let ready = self.proven(on, start).await?;
+            self.suite_on(on, &ready, plan, Feed::Ports).await?;
+            Ok(ready)
         }
         .await;
         // A machine that still answers may know why.
         self.enter(Phase::Collect);
-        let collected = self.collect(machine).await;
-        result.and(collected)
+        let collected = self.collect(on.machine).await;
+        let ready = result?;
+        collected.map(|()| ready)
+    }
+
+    /// A ready node, saved for others, that has shown who serves its pods.
+    async fn proven(&self, on: &On<'_>, start: &Start<'_>) -> Result<Ready, Stop> {
+        let (machine, sandboxer, accelerator) = (on.machine, on.sandboxer, on.accelerator);
+        let ready = match &start.ready {
+            Some(ready) => ready.clone(),
+            None => {
+                self.enter(Phase::RuntimeReady);
+                self.until_ended(machine, self.ready(machine, accelerator))
+                    .await?
+            }
+        };
+        self.until_ended(
+            machine,
+            self.sandboxer_ready(machine, sandboxer, accelerator),
+        )
+        .await?;
+        self.node_ready(start);
+        let ready = self
+            .until_ended(machine, self.save(machine, start, ready))
+            .await?;
+        self.until_ended(
+            machine,
+            self.prove(machine, &ready.cri, sandboxer, accelerator),
+        )
+        .await?;
+        Ok(ready)
+    }
+
+    /// The attempt's suite, from its start to its end.
+    pub(super) async fn suite_on(
+        &self,
+        on: &On<'_>,
+        ready: &Ready,
+        plan: &SuitePlan,
+        feed: Feed,
+    ) -> Result<(), Stop> {
+        let (machine, scale) = (on.machine, scale(on.accelerator));
+        self.enter(Phase::SuiteStart);
+        let limit = self.suite()?.timeout * scale;
+        match suite::driver(&self.suite()?.kind) {
+            Driver::Guest(kind) => {
+                self.in_guest(on, kind.as_ref(), ready, plan, limit, feed)
+                    .await
+            }
+            Driver::Host(suite) => {
+                let cri = ready.cri.within(CALL * scale);
+                let run = HostRun {
+                    suite: &suite,
+                    node: Node {
+                        machine,
+                        cri: &cri,
+                        handler: &on.sandboxer.handler,
+                        runtime: self.runtime(),
+                        scale,
+                    },
+                    folder: self.folder,
+                    log: self.log,
+                    limit,
+                };
+                self.until_ended(machine, run.drive(|phase| self.enter(phase)))
+                    .await
+            }
+        }
     }
 
     /// A suite whose scripts run in the guest.
     async fn in_guest(
         &self,
-        machine: &dyn Machine,
+        on: &On<'_>,
         kind: &dyn Kind,
-        facts: NodeFacts,
+        ready: &Ready,
         plan: &SuitePlan,
         limit: Duration,
+        feed: Feed,
     ) -> Result<(), Stop> {
+        let machine = on.machine;
+        let mut facts = node::facts(machine.root(), self.runtime(), on.sandboxer);
+        facts.ports = feed == Feed::Ports;
         let mut run = SuiteRun {
             kind,
             facts,
             plan,
             folder: self.folder,
+            machine_folder: on.folder,
+            feed,
+            cri: ready.cri.clone(),
             log: self.log,
             limit,
             selected: None,

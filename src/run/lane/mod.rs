@@ -1,20 +1,27 @@
 //! One attempt at one lane: a machine, its runtime, the suite, and everything they leave.
 
+mod again_here;
 mod canary;
+mod divide;
+mod forward;
 mod guest;
 mod snapshot;
 mod start;
 mod stops;
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use camino::Utf8PathBuf;
 
+use self::divide::Share;
 use super::{context::Context, evaluate, log::EventLog, state::Scope};
 use crate::{
     evidence::EvidenceDir,
     image::NodeImage,
-    machine::snapshot::Content,
+    machine::{Machine, snapshot::Content},
     model::{Accelerator, CellOutcome, CellSummary, EventKind, Phase, Stop, StopKind},
     plan::{self, PlannedLane},
     profile::{Node, Sandboxer, Suite},
@@ -124,14 +131,30 @@ async fn attempt_at(
     cell
 }
 
+/// A machine that a suite runs on.
+#[derive(Clone, Copy)]
+struct On<'a> {
+    machine: &'a dyn Machine,
+    sandboxer: &'a Sandboxer,
+    accelerator: Accelerator,
+    /// Where its console and journal grow.
+    folder: &'a EvidenceDir,
+}
+
+/// One try at a lane, a part of one, or a further try of some of its specs.
 struct Attempt<'a> {
     context: &'a Context,
     planned: &'a PlannedLane,
     parts: &'a LaneParts,
+    /// Instead of the lane's whole suite.
     suite: Option<&'a Suite>,
+    /// Of a divided lane, what this machine has to do; the suite is the first call's.
+    share: Option<&'a Share<'a>>,
     folder: &'a EvidenceDir,
     log: &'a EventLog,
     phase: Mutex<Phase>,
+    /// Whether its suite, or of a share the first call, is over.
+    over: AtomicBool,
 }
 
 impl<'a> Attempt<'a> {
@@ -149,9 +172,11 @@ impl<'a> Attempt<'a> {
             planned,
             parts,
             suite,
+            share: None,
             folder,
             log,
             phase: Mutex::new(Phase::SuiteStart),
+            over: AtomicBool::new(false),
         }
     }
 
@@ -165,7 +190,11 @@ impl<'a> Attempt<'a> {
             ))),
             result = Box::pin(self.drive()) => result.err(),
         };
-        if let Some(Early::Stop(stop)) = &early {
+        // What ends a further call is in that call's log, and the first one's is complete.
+        let over = self.share.is_some() && self.over.load(Ordering::Relaxed);
+        if let Some(Early::Stop(stop)) = &early
+            && !over
+        {
             self.log
                 .add(EventKind::AttemptStopped { stop: stop.clone() });
         }
@@ -176,7 +205,17 @@ impl<'a> Attempt<'a> {
         let (node, sandboxer) = (self.node()?, self.sandboxer()?);
         self.wait("its turn for a machine");
         let turn = self.context.turn.lock().await;
-        let plan = self.plan_suite().await?;
+        let plan = match self.share {
+            Some(share) => self.first_call(share)?,
+            None => self.plan_suite().await?,
+        };
+        if self.suite.is_none() {
+            let suite = self.suite()?;
+            if let Some(division) = self.division(suite, &plan) {
+                drop(turn);
+                return self.divided(suite, &plan, division).await;
+            }
+        }
         let kernel = self
             .parts
             .image
@@ -198,17 +237,44 @@ impl<'a> Attempt<'a> {
         let _lease = self.lease(&spec).await?;
         drop(turn);
         let (machine, start) = self.start(&spec, &probe).await?;
-        let result = self
-            .on_machine(machine.as_ref(), sandboxer, &start, &plan)
-            .await;
+        let on = On {
+            machine: machine.as_ref(),
+            sandboxer,
+            accelerator: probe.accelerator,
+            folder: self.folder,
+        };
+        let result = self.on_machine(&on, &start, &plan).await;
+        if result.is_ok() {
+            // What this call has to say is said: whatever ends the machine from here on is nothing to it.
+            self.over.store(true, Ordering::Relaxed);
+            self.enter(Phase::Teardown);
+        }
+        let result = match (result, self.share) {
+            (Ok(ready), Some(share)) => {
+                let folders = self.further_calls(share, &on, &ready).await;
+                folders.map(|folders| (ready, folders))
+            }
+            (result, _) => result.map(|ready| (ready, vec![self.folder.clone()])),
+        };
+        if let Ok((ready, folders)) = &result
+            && (self.suite.is_none() || self.share.is_some())
+            && self.context.confirm
+            && !self.context.keep
+        {
+            let plan = self.share.map_or(&plan, |share| share.plan);
+            self.try_again_here(&on, ready, plan, folders).await;
+        }
         if self.context.keep {
             self.wait(format!("kept; enter with: {}", machine.info().ssh_command));
             machine.keep();
         } else {
-            self.enter(Phase::Teardown);
+            if self.phase() != Phase::Teardown {
+                self.enter(Phase::Teardown);
+            }
             machine.shutdown().await;
         }
-        Ok(result?)
+        result?;
+        Ok(())
     }
 
     /// The kind of runtime under test.
@@ -217,42 +283,19 @@ impl<'a> Attempt<'a> {
     }
 
     fn suite(&self) -> Result<&'a Suite, Stop> {
-        if let Some(suite) = self.suite {
-            return Ok(suite);
-        }
         let name = &self.planned.lane.suite;
-        self.part(
-            self.context
-                .profile
-                .suites
-                .iter()
-                .find(|suite| suite.name == *name),
-            name,
-        )
+        let whole = || self.context.profile.suite(name);
+        self.part(self.suite.or_else(whole), name)
     }
 
     fn node(&self) -> Result<&'a Node, Stop> {
         let name = &self.planned.lane.node;
-        self.part(
-            self.context
-                .profile
-                .nodes
-                .iter()
-                .find(|node| node.name == *name),
-            name,
-        )
+        self.part(self.context.profile.node(name), name)
     }
 
     fn sandboxer(&self) -> Result<&'a Sandboxer, Stop> {
         let name = &self.planned.lane.sandboxer;
-        self.part(
-            self.context
-                .profile
-                .sandboxers
-                .iter()
-                .find(|known| known.name == *name),
-            name,
-        )
+        self.part(self.context.profile.sandboxer(name), name)
     }
 
     /// The plan is made from the profile, so this fails only for a `run.json` that somebody edited.

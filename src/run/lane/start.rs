@@ -64,7 +64,10 @@ impl Attempt<'_> {
                 .map(|unit| unit.name),
         );
         Ok(MachineSpec {
-            name: self.planned.lane.id.to_string(),
+            name: match self.share {
+                Some(share) => format!("{} {}", self.planned.lane.id, share.name(0)),
+                None => self.planned.lane.id.to_string(),
+            },
             folder: self.folder.path().to_owned(),
             accelerator,
             cpus: node.cpus,

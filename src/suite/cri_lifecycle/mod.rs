@@ -248,6 +248,7 @@ impl CriLifecycle {
                 name: name(spec),
                 labels: Vec::new(),
                 location: String::new(),
+                group: None,
             })
             .collect();
         let total = specs().count();

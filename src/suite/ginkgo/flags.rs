@@ -212,6 +212,7 @@ pub(super) mod tests {
             node_name: "node1".to_owned(),
             kubernetes_dir: "/opt/bellwether/kubernetes".to_owned(),
             bin_dirs: vec!["/opt/bellwether/runtime/bin".to_owned()],
+            ports: true,
         }
     }
 

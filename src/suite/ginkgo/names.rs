@@ -104,6 +104,7 @@ mod tests {
                     name: SpecName((*name).to_owned()),
                     labels: Vec::new(),
                     location: String::new(),
+                    group: None,
                 })
                 .collect(),
             total: names.len(),

@@ -164,6 +164,7 @@ pub fn read_plan(report: &[u8], file: &Utf8Path) -> Result<SuitePlan, PlanError>
             name: SpecName(spec.name()),
             labels: spec.labels(),
             location: spec.leaf_node_location.text(),
+            group: spec.group(),
         })
         .collect();
     if selected.is_empty() {

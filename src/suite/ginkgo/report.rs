@@ -52,6 +52,10 @@ pub struct RawSpec {
     pub leaf_node_type: String,
     /// Its text.
     pub leaf_node_text: String,
+    /// Whether it runs alone, with no other spec beside it.
+    pub is_serial: bool,
+    /// Whether a container of it keeps its specs in order.
+    pub is_in_ordered_container: bool,
     /// Its own labels.
     #[serde(deserialize_with = "nullable")]
     pub leaf_node_labels: Vec<String>,
@@ -124,6 +128,15 @@ impl RawSpec {
             .collect();
         texts.push(&self.leaf_node_text);
         texts.join(" ").trim().to_owned()
+    }
+
+    /// What it must stay together with. The report does not say which of its containers is the ordered one, so that is
+    /// all of the outermost.
+    #[must_use]
+    pub fn group(&self) -> Option<String> {
+        let whole = self.is_serial || self.is_in_ordered_container;
+        let outermost = self.container_hierarchy_texts.first();
+        outermost.filter(|_| whole).cloned()
     }
 
     /// All labels, outermost first, each once, as Ginkgo prints them.

@@ -23,14 +23,16 @@ const END: &str = "BELLWETHER_END_OF_FILE";
 /// When the profile's arguments would break the run.
 pub fn script(settings: &Ginkgo, facts: &NodeFacts, limit: Duration) -> Result<String, FlagsError> {
     let arguments = flags::arguments(settings, facts, limit)?;
+    let ports = match facts.ports {
+        true => format!("{}/dev/virtio-ports", facts.root),
+        // Nothing can be in it.
+        false => "/dev/null".to_owned(),
+    };
     let runner = fill(
         include_str!("run.sh"),
         &[
             ("@SUITE@", &quote(&facts::folder(&facts.root))),
-            (
-                "@PORTS@",
-                &quote(&format!("{}/dev/virtio-ports", facts.root)),
-            ),
+            ("@PORTS@", &quote(&ports)),
             ("@ROOT@", &quote(&facts.root)),
             ("@PATH@", &quote(&facts.path())),
             ("@LIMIT@", &limit.as_secs().max(1).to_string()),

@@ -80,6 +80,7 @@ fn names(name: &str) -> Names {
             name: SpecName(name),
             labels: Vec::new(),
             location: String::new(),
+            group: None,
         })
         .collect();
     Names::of(&SuitePlan { selected, total: 0 })

@@ -216,6 +216,7 @@ fn what_further_tries_say() {
                 attempt: 2,
                 outcome: *outcome,
                 seconds: 1.0,
+                good: None,
             })
             .collect();
         assert_eq!(confirmation(&reruns).name(), name, "{tries:?}");
@@ -284,6 +285,7 @@ proptest! {
                 attempt: 2,
                 outcome: OUTCOMES[*outcome],
                 seconds: 1.0,
+                good: None,
             })
             .collect();
         let here = |wanted: SpecOutcome| {

@@ -28,17 +28,16 @@ pub(super) fn spec(name: &str, outcome: SpecOutcome) -> SpecResult {
 }
 
 pub(super) fn cell(sandboxer: &str, outcome: CellOutcome) -> CellSummary {
+    let lane = Lane {
+        id: Lane::id_of("main", "plain", sandboxer, "smoke"),
+        pairing: "main".to_owned(),
+        node: "plain".to_owned(),
+        sandboxer: sandboxer.to_owned(),
+        handler: sandboxer.to_owned(),
+        suite: "smoke".to_owned(),
+        role: Role::Blocking,
+    };
     CellSummary {
-        lane: Lane {
-            id: Lane::id_of("main", "plain", sandboxer, "smoke"),
-            pairing: "main".to_owned(),
-            node: "plain".to_owned(),
-            sandboxer: sandboxer.to_owned(),
-            handler: sandboxer.to_owned(),
-            suite: "smoke".to_owned(),
-            role: Role::Blocking,
-        },
-        outcome,
         counts: LaneCounts {
             planned: 1,
             passed: 1,
@@ -47,12 +46,7 @@ pub(super) fn cell(sandboxer: &str, outcome: CellOutcome) -> CellSummary {
         seconds: 90.0,
         suite_seconds: 60.0,
         attempts: 1,
-        start: None,
-        disagreements: Vec::new(),
-        specs: Vec::new(),
-        expectations: Vec::new(),
-        confirmed: Vec::new(),
-        identity: None,
+        ..CellSummary::new(lane, outcome)
     }
 }
 

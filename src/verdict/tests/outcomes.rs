@@ -34,6 +34,7 @@ pub(super) fn plan(names: &[&str]) -> SuitePlan {
                 name: SpecName((*name).to_owned()),
                 labels: Vec::new(),
                 location: "x.go:1".to_owned(),
+                group: None,
             })
             .collect(),
         total: 1200,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bellwether::{
     evidence::EvidenceDir,
-    model::{CellSummary, Event, RunSummary},
+    model::{Candidate, CellSummary, Event, RunSummary},
     profile::{self, Overrides, Profile},
     run::{self, Finished, Host, Observer, Request, finish, state::Scope, store::Store},
 };
@@ -37,6 +37,10 @@ pub struct World {
     pub cold: bool,
     /// Cancels the runs of this world.
     pub cancel: CancellationToken,
+    /// Candidates to be taken as they are.
+    pub candidates: Option<Vec<Candidate>>,
+    /// Whether suites run until a spec fails.
+    pub until_failure: bool,
     /// Whether failed specs run again.
     pub confirm: bool,
     watchers: Arc<Mutex<Vec<Watcher>>>,
@@ -105,6 +109,8 @@ impl World {
             cache,
             cold: false,
             cancel: CancellationToken::new(),
+            until_failure: false,
+            candidates: None,
             confirm: false,
             watchers: Arc::default(),
             _folder: guard,
@@ -161,7 +167,9 @@ impl World {
             ],
             keep: false,
             cold: self.cold,
+            until_failure: self.until_failure,
             confirm: self.confirm,
+            candidates: self.candidates.clone(),
             if_changed,
         };
         let watchers = self.watchers.clone();

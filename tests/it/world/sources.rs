@@ -18,6 +18,9 @@ pub const BEHAVIOURS: [&str; 10] = [
     "does-not-build",
 ];
 
+/// More of them, that are of use only to some tests.
+const MORE: [&str; 3] = ["pollutes", "third-time", "never-ready"];
+
 /// The repository's root.
 pub fn fixtures() -> Utf8PathBuf {
     Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"))
@@ -55,7 +58,7 @@ pub fn make(folder: &Utf8Path) {
         git(&tree, &["tag", tag]);
     }
     let kubernetes = folder.join("kubernetes");
-    for behaviour in BEHAVIOURS {
+    for behaviour in BEHAVIOURS.into_iter().chain(MORE) {
         git(&kubernetes, &["checkout", "-q", "-b", behaviour, "main"]);
         change(&kubernetes, "behaviour", &format!("{behaviour}\n"));
         if behaviour == "does-not-build" {

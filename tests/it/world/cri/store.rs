@@ -101,7 +101,8 @@ impl Store {
     pub async fn status(&self, _: StatusRequest) -> Answer<StatusResponse> {
         let conditions = ["RuntimeReady", "NetworkReady"].map(|name| RuntimeCondition {
             r#type: name.into(),
-            status: true,
+            status: name != "NetworkReady" || !self.misbehaves("no-network"),
+            message: "cni plugin not initialized".into(),
             ..RuntimeCondition::default()
         });
         Ok(StatusResponse {
