@@ -449,7 +449,11 @@ fn nothing_is_made_for_a_lane_that_cannot_run() {
         candidate("control", "v1.35.4"),
     ];
     for candidate in &mut candidates {
-        let revision = candidate.revisions["cni"].clone();
+        let mut revision = candidate.revisions["cni"].clone();
+        revision.origin = Origin::Path {
+            path: "/kata".to_owned(),
+            digest: "kata".to_owned(),
+        };
         candidate.revisions.insert("kata".to_owned(), revision);
     }
     let shown = |accelerator| {

@@ -251,8 +251,11 @@ fn sandboxer_revision(
             let version = revisions
                 .get(source)
                 .map(|revision| revision.version.clone());
-            let version = version.unwrap_or_default();
-            (format!("source {source} {version}"), version)
+            match version {
+                Some(version) => (format!("source {source} {version}"), version),
+                // Nobody asked for it.
+                None => (format!("source {source}, not used here"), String::new()),
+            }
         }
     };
     SandboxerRevision {

@@ -12,6 +12,7 @@ fn every_shipped_profile_loads_and_says_what_it_is_for() {
         names,
         [
             "containerd",
+            "cri-o",
             "kata",
             "kuasar",
             "nodes",

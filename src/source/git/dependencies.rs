@@ -26,8 +26,10 @@ pub struct Rewrite {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pinned {
     url: String,
-    /// The ref under which cargo looks for it.
-    reference: String,
+    /// The branch or tag that the project asks for.
+    reference: Option<String>,
+    /// Whether it asks for nothing but the repository.
+    is_default: bool,
     commit: String,
     packages: Vec<String>,
 }
@@ -93,16 +95,19 @@ impl Mirror {
                 ));
             }
         }
-        for reference in [
-            &pinned.reference,
-            &format!("refs/bellwether/{}", pinned.commit),
-        ] {
-            let set = ["update-ref", reference.as_str(), &pinned.commit];
+        // cargo asks for all branches and for HEAD.
+        let own = format!("refs/heads/bellwether-{}", pinned.commit);
+        for reference in [Some(own.as_str()), pinned.reference.as_deref()]
+            .into_iter()
+            .flatten()
+        {
+            let set = ["update-ref", reference, &pinned.commit];
             self.checked(self.git().args(set)).await?;
         }
-        if pinned.reference == DEFAULT {
-            let head = self.git().args(["symbolic-ref", "HEAD", DEFAULT]);
-            self.checked(head).await?;
+        let head = || self.read()?.head().map(drop);
+        if pinned.is_default || head().is_err() {
+            let set = ["symbolic-ref", "HEAD", &own];
+            self.checked(self.git().args(set)).await?;
         }
         Ok(())
     }
@@ -114,14 +119,11 @@ impl Mirror {
     }
 }
 
-/// What a lock file without branch, tag or revision leads to.
-const DEFAULT: &str = "refs/heads/bellwether-default";
-
 /// The git dependencies of a lock file, each once, in the order of their URLs. Pure.
 fn pinned(lock: &str) -> Vec<Pinned> {
     let table: toml::Table = lock.parse().unwrap_or_default();
     let packages = table.get("package").and_then(toml::Value::as_array);
-    let mut found: BTreeMap<(String, String, String), Vec<String>> = BTreeMap::new();
+    let mut found: BTreeMap<(String, Option<String>, bool, String), Vec<String>> = BTreeMap::new();
     for package in packages.into_iter().flatten() {
         let text = |key| package.get(key).and_then(toml::Value::as_str);
         let Some((name, source)) = text("name").zip(text("source")) else {
@@ -135,19 +137,20 @@ fn pinned(lock: &str) -> Vec<Pinned> {
         };
         let (url, wanted) = place.split_once('?').unwrap_or((place, ""));
         let reference = match wanted.split_once('=') {
-            Some(("branch", name)) => format!("refs/heads/{}", plain(name)),
-            Some(("tag", name)) => format!("refs/tags/{}", plain(name)),
-            Some(("rev", _)) => format!("refs/heads/bellwether-{commit}"),
-            _ => DEFAULT.to_owned(),
+            Some(("branch", name)) => Some(format!("refs/heads/{}", plain(name))),
+            Some(("tag", name)) => Some(format!("refs/tags/{}", plain(name))),
+            _ => None,
         };
-        let key = (url.to_owned(), reference, commit.to_owned());
+        let is_default = wanted.is_empty();
+        let key = (url.to_owned(), reference, is_default, commit.to_owned());
         found.entry(key).or_default().push(name.to_owned());
     }
     let pinned = found
         .into_iter()
-        .map(|((url, reference, commit), packages)| Pinned {
+        .map(|((url, reference, is_default, commit), packages)| Pinned {
             url,
             reference,
+            is_default,
             commit,
             packages,
         });
@@ -210,14 +213,14 @@ source = "git+https://example.org/extensions.git#1127b78fd29f55853f63a1146748ad3
             .into_iter()
             .map(|it| {
                 format!(
-                    "{} {} {} {:?}",
+                    "{} {:?} {} {:?}",
                     it.url, it.reference, it.commit, it.packages
                 )
             })
             .collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
-        https://example.org/extensions.git refs/heads/bellwether-default 1127b78fd29f55853f63a1146748ad33b25ca6b7 ["shim"]
-        https://example.org/ttrpc.git refs/heads/v0.7.1/x af54d8382d5f93f39ace9391a78cc36a467f9cb0 ["ttrpc", "ttrpc-codegen"]
+        https://example.org/extensions.git None 1127b78fd29f55853f63a1146748ad33b25ca6b7 ["shim"]
+        https://example.org/ttrpc.git Some("refs/heads/v0.7.1/x") af54d8382d5f93f39ace9391a78cc36a467f9cb0 ["ttrpc", "ttrpc-codegen"]
         "#);
         assert_eq!(pinned("no = lock = file"), []);
     }

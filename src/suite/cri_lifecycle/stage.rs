@@ -461,6 +461,8 @@ impl<'a> Stage<'a> {
         };
         let mut result = Ok(());
         for id in take(&self.containers) {
+            // As the kubelet does: not every runtime ends at once what it is told to remove.
+            let _ = self.cri().stop_container(&id, Duration::ZERO).await;
             let what = format!("RemoveContainer {id}");
             let removed = self.act(what, self.cri().remove_container(&id)).await;
             result = result.and(removed.map_err(Failed::from));
