@@ -10,7 +10,7 @@ use super::{
     context::Context,
     finish,
     graph::{self, End, Node},
-    lane::{self, LaneParts},
+    lane::{self, Kubernetes, LaneParts},
     log::{EventLog, Observer},
     record::{self, RunRecord},
     resolve,
@@ -378,10 +378,6 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
         .candidates
         .iter()
         .find(|known| known.pairing == planned.lane.pairing)?;
-    let kubernetes = profile
-        .builds
-        .values()
-        .find(|build| build.recipe == Recipe::KubernetesNode)?;
     let content = |name: &str, step: &StepId| {
         let digest = shared.digests.get(step)?.clone();
         let name = name.to_owned();
@@ -391,14 +387,24 @@ fn parts(shared: &Shared, planned: &PlannedLane) -> Option<LaneParts> {
         contents: vec![
             content("image", &planned.image)?,
             content("runtime", &planned.runtime_disk)?,
-            content("kubernetes", &planned.kubernetes_disk)?,
         ],
         image: shared.outputs.image(&planned.image)?,
         runtime_disk: shared.outputs.path(&planned.runtime_disk)?,
         runtime: shared.outputs.on_disk(&planned.runtime_disk),
-        kubernetes_disk: shared.outputs.path(&planned.kubernetes_disk)?,
-        kubernetes: shared.outputs.path(&planned.kubernetes_build)?,
-        version: candidate.revisions.get(&kubernetes.source)?.version.clone(),
+        images: shared.outputs.path(&planned.images)?,
+        kubernetes: match (&planned.kubernetes_disk, &planned.kubernetes_build) {
+            (Some(disk), Some(build)) => {
+                let mut builds = profile.builds.values();
+                let of = builds.find(|build| build.recipe == Recipe::KubernetesNode)?;
+                Some(Kubernetes {
+                    disk: shared.outputs.path(disk)?,
+                    content: content("kubernetes", disk)?,
+                    folder: shared.outputs.path(build)?,
+                    version: candidate.revisions.get(&of.source)?.version.clone(),
+                })
+            }
+            _ => None,
+        },
     })
 }
 

@@ -1,5 +1,7 @@
 //! What containerd needs in the guest: mounts of the payloads, its unit, its network; and the import of images. Pure.
 
+use std::time::Duration;
+
 use super::{KUBERNETES_DIR, RUNTIME_DIR};
 use crate::{
     ignition::{GuestFile, GuestUnit},
@@ -7,14 +9,12 @@ use crate::{
 };
 
 /// Units without which a node cannot run any suite.
-pub const REQUIRED_UNITS: [&str; 3] = [
-    "opt-bellwether-runtime.mount",
-    "opt-bellwether-kubernetes.mount",
-    "containerd.service",
-];
+pub const REQUIRED_UNITS: [&str; 2] = ["opt-bellwether-runtime.mount", "containerd.service"];
 
-/// The payloads' serials, as the machine gives them to the guest.
-const PAYLOADS: [(&str, &str); 2] = [("runtime", RUNTIME_DIR), ("kubernetes", KUBERNETES_DIR)];
+/// The serial of the payload that a node boots with.
+pub const RUNTIME_SERIAL: &str = "runtime";
+/// The serial of the payload that is plugged into a node that is ready.
+pub const KUBERNETES_SERIAL: &str = "kubernetes";
 
 /// A disk that the machine has is there when udev has run; a longer wait only hides that it is missing.
 const DISK_SECONDS: u32 = 45;
@@ -22,7 +22,8 @@ const DISK_SECONDS: u32 = 45;
 /// Files of a containerd node; `config` is the text of [`super::config`].
 #[must_use]
 pub fn guest_files(config: &str) -> Vec<GuestFile> {
-    let mut files = vec![
+    let device = r"/etc/systemd/system/dev-disk-by\x2did-virtio\x2druntime.device.d/timeout.conf";
+    vec![
         GuestFile::new("/etc/containerd/config.toml", config),
         GuestFile::new("/etc/cni/net.d/10-bellwether.conflist", CONFLIST),
         GuestFile::new(
@@ -33,35 +34,33 @@ pub fn guest_files(config: &str) -> Vec<GuestFile> {
             "/etc/sysctl.d/60-bellwether-containerd.conf",
             "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n",
         ),
-    ];
-    files.extend(PAYLOADS.map(|(serial, _)| {
-        let path = format!(
-            r"/etc/systemd/system/dev-disk-by\x2did-virtio\x2d{serial}.device.d/timeout.conf"
-        );
         GuestFile::new(
-            path,
+            device,
             format!("[Unit]\nJobRunningTimeoutSec={DISK_SECONDS}\n"),
-        )
-    }));
-    files
+        ),
+    ]
 }
 
 /// Units of a containerd node.
 #[must_use]
 pub fn guest_units() -> Vec<GuestUnit> {
-    let mut units: Vec<GuestUnit> = PAYLOADS
-        .map(|(serial, folder)| mount(serial, folder))
-        .into();
-    units.push(GuestUnit::enabled("containerd.service", containerd()));
-    units
+    vec![
+        mount(RUNTIME_SERIAL, RUNTIME_DIR, "multi-user.target"),
+        // Mounted whenever its disk is plugged in.
+        mount(
+            KUBERNETES_SERIAL,
+            KUBERNETES_DIR,
+            r"dev-disk-by\x2did-virtio\x2dkubernetes.device",
+        ),
+        GuestUnit::enabled("containerd.service", containerd()),
+    ]
 }
 
-fn mount(serial: &str, folder: &str) -> GuestUnit {
+fn mount(serial: &str, folder: &str, wanted_by: &str) -> GuestUnit {
     // The disk holds one read-only ext4 file system, without a journal to replay.
     let text = format!(
         "[Unit]
 Description=Payload {serial}
-Before=containerd.service
 
 [Mount]
 What=/dev/disk/by-id/virtio-{serial}
@@ -70,7 +69,7 @@ Type=ext4
 Options=ro,noload
 
 [Install]
-WantedBy=multi-user.target
+WantedBy={wanted_by}
 "
     );
     GuestUnit::enabled(format!("opt-bellwether-{serial}.mount"), text)
@@ -127,11 +126,33 @@ const CONFLIST: &str = r#"{
 }
 "#;
 
-/// A shell script that imports every image tar of the Kubernetes payload, and fails naming each that it could not.
-/// `root` stands before every guest path.
+/// A shell script that waits until Kubernetes' payload, which was plugged in, is mounted; and says what the node knows of it
+/// if that takes longer than `limit`. `root` stands before every guest path.
 #[must_use]
-pub fn import_script(root: &str) -> String {
-    let images = quote(&format!("{root}{KUBERNETES_DIR}/images"));
+pub fn mounted_script(root: &str, limit: Duration) -> String {
+    let folder = quote(&format!("{root}{KUBERNETES_DIR}/bin"));
+    format!(
+        "n=0
+until [ -e {folder} ]; do
+  n=$((n+1))
+  if [ $n -gt {} ]; then
+    ls -l /dev/disk/by-id >&2
+    systemctl status --no-pager --lines=5 opt-bellwether-kubernetes.mount >&2
+    echo 'the disk was plugged in, and is not mounted' >&2
+    exit 1
+  fi
+  sleep 0.1
+done
+",
+        limit.as_secs() * 10
+    )
+}
+
+/// A shell script that imports every image tar of the payload that is mounted at `payload`, and fails naming each that it
+/// could not. `root` stands before every guest path.
+#[must_use]
+pub fn import_script(root: &str, payload: &str) -> String {
+    let images = quote(&format!("{root}{payload}/images"));
     let bin = quote(&format!("{root}{RUNTIME_DIR}/bin"));
     format!(
         "PATH={bin}:$PATH
@@ -179,7 +200,9 @@ mod tests {
             .collect();
         insta::assert_snapshot!(text.join("\n"));
         let names: Vec<String> = guest_units().into_iter().map(|unit| unit.name).collect();
-        assert_eq!(names, REQUIRED_UNITS);
+        for unit in REQUIRED_UNITS {
+            assert!(names.iter().any(|name| name == unit), "{unit}");
+        }
     }
 
     #[test]
@@ -212,10 +235,23 @@ mod tests {
         fs::set_permissions(&ctr, std::fs::Permissions::from_mode(0o755)).unwrap();
         call("sh")
             .arg("-s")
-            .input(import_script(root.as_str()))
+            .input(import_script(root.as_str(), KUBERNETES_DIR))
             .output()
             .await
             .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_payload_is_waited_for_and_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let limit = Duration::from_secs(1);
+        let wait = || call("sh").arg("-s").input(mounted_script(root.as_str(), limit));
+        let missed = wait().output().await.unwrap();
+        assert_eq!(missed.status, Some(1));
+        assert!(missed.stderr.ends_with("is not mounted\n"), "{}", missed.stderr);
+        fs::create_dir_all(root.join("opt/bellwether/kubernetes/bin")).unwrap();
+        assert_eq!(wait().output().await.unwrap().status, Some(0));
     }
 
     #[tokio::test]

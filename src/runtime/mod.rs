@@ -10,14 +10,17 @@ pub mod identity;
 mod sandboxer;
 
 pub use containerd::{ConfigError, RuntimeSpec, config};
-pub use guest::{REQUIRED_UNITS, guest_files, guest_units, import_script};
+pub use guest::{
+    KUBERNETES_SERIAL, REQUIRED_UNITS, RUNTIME_SERIAL, guest_files, guest_units, import_script,
+    mounted_script,
+};
 pub use sandboxer::{
     guest_binary, ready_script, required_units, sandboxer_files, sandboxer_units, spec,
 };
 
-/// Where the runtime's payload is mounted in the guest: `bin/`, `cni/`.
+/// Where the runtime's payload is mounted in the guest: `bin/`, `cni/`, and `images/` that every node has.
 pub const RUNTIME_DIR: &str = "/opt/bellwether/runtime";
-/// Where Kubernetes' payload is mounted in the guest: `bin/`, `images/`.
+/// Where Kubernetes' payload is mounted in the guest once it is plugged in: `bin/`, `images/`.
 pub const KUBERNETES_DIR: &str = "/opt/bellwether/kubernetes";
 /// containerd's CRI socket in the guest.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
