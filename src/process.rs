@@ -9,13 +9,18 @@ mod undertaker;
 use std::{ffi::OsStr, io, os::unix::process::ExitStatusExt, process::Stdio, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Signal, kill_process_group, set_parent_process_death_signal, setpriority_pgrp,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
 };
 
 use undertaker::Watched;
+
+/// The niceness of what runs in the background: a machine that runs beside it gets nine tenths of a core.
+const NICE: i32 = 10;
 
 /// A command that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +109,7 @@ pub struct Call {
     input: Option<Vec<u8>>,
     log: Option<Utf8PathBuf>,
     limit: Duration,
+    background: bool,
 }
 
 /// Starts a [`Call`] of `program`. Its default limit is one minute.
@@ -117,6 +123,7 @@ pub fn call(program: impl Into<String>) -> Call {
         input: None,
         log: None,
         limit: Duration::from_secs(60),
+        background: false,
     }
 }
 
@@ -171,6 +178,13 @@ impl Call {
         self
     }
 
+    /// Lets it, and all that it starts, have only the cores that nobody else wants.
+    #[must_use]
+    pub const fn background(mut self) -> Self {
+        self.background = true;
+        self
+    }
+
     /// The command line, for people.
     #[must_use]
     pub fn command_line(&self) -> String {
@@ -211,6 +225,12 @@ impl Call {
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         let child = command.spawn().map_err(start)?;
+        if self.background
+            && let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+        {
+            // A command that ended already needs no priority.
+            let _ = setpriority_pgrp(Some(pid), NICE);
+        }
         // Dropped after the guard: a group is watched until it is killed.
         let _watched = Watched::new(child.id());
         let mut guard = Group(child);

@@ -13,7 +13,7 @@ use super::{
     step::Step,
 };
 use crate::{
-    model::{self, Revision},
+    model::{self, Digest, Revision},
     process::{self, Call, ProcessError},
     profile::{Build, Recipe},
     source::{self, Mirror},
@@ -54,10 +54,52 @@ pub async fn run(
 ) -> Result<Built, BuildError> {
     let digest = digest(&request.build, &request.revision, &request.toolchain);
     let what = format!("build.{} {}", request.name, request.revision.version);
+    fill(request, Part::Whole, (&digest, &what), cache, log, scratch).await
+}
+
+/// As [`run`], but only the images that every node has, which need none of the source's programs. `digest` is that of
+/// their inputs.
+///
+/// # Errors
+/// As [`run`].
+pub async fn base_images(
+    request: BuildRequest,
+    digest: &Digest,
+    cache: &Cache,
+    log: &Utf8Path,
+    scratch: &Utf8Path,
+) -> Result<Built, BuildError> {
+    let what = format!("images.base {}", request.revision.version);
+    fill(
+        request,
+        Part::BaseImages,
+        (digest, &what),
+        cache,
+        log,
+        scratch,
+    )
+    .await
+}
+
+/// What of a source is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    BaseImages,
+}
+
+async fn fill(
+    request: BuildRequest,
+    part: Part,
+    (digest, what): (&Digest, &str),
+    cache: &Cache,
+    log: &Utf8Path,
+    scratch: &Utf8Path,
+) -> Result<Built, BuildError> {
     let make = |out: Utf8PathBuf| async move {
         refuse_untrusted(&request, cache).await?;
         let scratch = Scratch::new(scratch, &request.name)?;
-        let building = build(&request, cache, log, &scratch.0, &out);
+        let building = build(&request, part, cache, log, &scratch.0, &out);
         match tokio::time::timeout(request.build.timeout, building).await {
             Ok(done) => done,
             Err(_) => Err(BuildError::Deadline {
@@ -68,7 +110,7 @@ pub async fn run(
             }),
         }
     };
-    let (entry, fresh) = cache.fill(&digest, &what, make).await?;
+    let (entry, fresh) = cache.fill(digest, what, make).await?;
     Ok(Built { entry, fresh })
 }
 
@@ -98,6 +140,7 @@ async fn refuse_untrusted(request: &BuildRequest, cache: &Cache) -> Result<(), B
 
 async fn build(
     request: &BuildRequest,
+    part: Part,
     cache: &Cache,
     log: &Utf8Path,
     scratch: &Utf8Path,
@@ -114,11 +157,22 @@ async fn build(
         build: &request.build,
         work: &work,
     };
+    let log = Log { request, file: log };
+    if part == Part::BaseImages {
+        let parts = images::Parts {
+            suite: out,
+            files: checkout.files(),
+            step: Step::new("true", &checkout, &request.toolchain),
+            agnhost: None,
+            nonewprivs: None,
+            pause_source: existing(checkout.files().join(recipe::PAUSE_SOURCE)),
+        };
+        return images::base(&parts, &log, cache, &work, out).await;
+    }
     let plan = recipe::work(&inputs);
     for (path, text) in &plan.files {
         fs::write(path, text)?;
     }
-    let log = Log { request, file: log };
     for step in &plan.steps {
         log.run(step).await?;
     }
@@ -201,7 +255,9 @@ impl Log<'_> {
     }
 
     async fn end(&self, call: Call) -> Result<process::Output, BuildError> {
-        let output = call.limit(self.request.build.timeout).output().await;
+        let output = call.limit(self.request.build.timeout);
+        // A lane may run meanwhile.
+        let output = output.background().output().await;
         output.map_err(|error| match error {
             ProcessError::Deadline { limit, .. } => BuildError::Deadline {
                 name: self.request.name.clone(),

@@ -22,7 +22,7 @@ use crate::{
 
 pub use diagnosis::{LogLine, first_error};
 pub use error::BuildError;
-pub use make::{BuildRequest, Built, run};
+pub use make::{BuildRequest, Built, base_images, run};
 pub use toolchain::{Toolchain, rust, toolchain};
 
 /// The digest of all that a build's outputs depend on: equal digests give equal outputs.

@@ -42,6 +42,21 @@ pub const CONSOLE: &str = "console.log";
 /// The file that keeps the command line, as a person can paste it.
 pub const COMMAND: &str = "qemu.cmd";
 
+/// How many disks can be plugged into a running machine.
+pub const SLOTS: usize = 1;
+
+/// Where the disk number `n` is plugged in: a port of its own, because the root bus takes nothing while it runs.
+#[must_use]
+pub fn slot(n: usize) -> String {
+    format!("slot{n}")
+}
+
+/// The name of the disk number `n` that is plugged in.
+#[must_use]
+pub fn plugged(n: usize) -> String {
+    format!("plugged{n}")
+}
+
 /// Where a machine writes once its first overlay is a snapshot's disk.
 #[must_use]
 pub fn later_overlay(overlay: &Utf8Path) -> Utf8PathBuf {
@@ -66,6 +81,7 @@ pub fn arguments(spec: &MachineSpec, places: &Places) -> Vec<String> {
     words.extend(channels(&spec.folder));
     words.extend(network(places.ssh_port));
     words.extend(identity());
+    words.extend(slots(spec));
     words.extend(control(places));
     if let Some(memory) = &places.memory {
         words.extend([
@@ -165,14 +181,8 @@ fn disks(spec: &MachineSpec, places: &Places) -> Vec<String> {
         escape(places.overlay.as_str())
     );
     let mut list = words(["-drive", &root, "-device", "virtio-blk-pci,drive=root"]);
-    for (n, (serial, image)) in spec.payloads.iter().enumerate() {
-        // Without locking: many machines read one payload.
-        let drive = format!(
-            "file={},if=none,id=payload{n},format=raw,readonly=on,file.locking=off",
-            escape(image.as_str())
-        );
-        let device = format!("virtio-blk-pci,drive=payload{n},serial={}", escape(serial));
-        list.extend(words(["-drive", &drive, "-device", &device]));
+    for (n, payload) in spec.payloads.iter().enumerate() {
+        list.extend(payload_disk(&format!("payload{n}"), payload, ""));
     }
     for (n, (serial, _)) in spec.disks.iter().enumerate() {
         let drive = format!(
@@ -181,6 +191,35 @@ fn disks(spec: &MachineSpec, places: &Places) -> Vec<String> {
         );
         let device = format!("virtio-blk-pci,drive=disk{n},serial={}", escape(serial));
         list.extend(words(["-drive", &drive, "-device", &device]));
+    }
+    list
+}
+
+fn payload_disk(id: &str, (serial, image): &(String, Utf8PathBuf), place: &str) -> Vec<String> {
+    // Without locking: many machines read one payload.
+    let drive = format!(
+        "file={},if=none,id={id},format=raw,readonly=on,file.locking=off",
+        escape(image.as_str())
+    );
+    let device = format!("virtio-blk-pci,drive={id},serial={}{place}", escape(serial));
+    words(["-drive", &drive, "-device", &device])
+}
+
+/// Where disks can be plugged in, and those that were when the machine was saved.
+fn slots(spec: &MachineSpec) -> Vec<String> {
+    let mut list = Vec::new();
+    for n in 0..SLOTS {
+        let port = format!(
+            "pcie-root-port,id={},chassis={},slot={}",
+            slot(n),
+            n + 1,
+            n + 1
+        );
+        list.extend(words(["-device", &port]));
+    }
+    for (n, payload) in spec.plugged.iter().enumerate() {
+        let place = format!(",bus={}", slot(n));
+        list.extend(payload_disk(&plugged(n), payload, &place));
     }
     list
 }
@@ -268,6 +307,7 @@ mod tests {
                 ("runtime".into(), "/cache/runtime.img".into()),
                 ("kubernetes".into(), "/cache/a,b/kubernetes.img".into()),
             ],
+            plugged: Vec::new(),
             ignition: "{}".into(),
             ssh_key: "/runs/1/key".into(),
             required_units: Vec::new(),
@@ -311,6 +351,40 @@ mod tests {
         let (same, more) = restored.split_at(booted.len());
         assert_eq!(same, booted);
         assert_eq!(more, ["-incoming", "exec:cat '/cache/a b/memory'"]);
+    }
+
+    #[test]
+    fn what_was_plugged_in_is_where_it_was_and_moves_nothing_else() {
+        let mut spec = spec(Accelerator::Tcg);
+        let before = arguments(&spec, &places());
+        let kubernetes = spec.payloads.pop().unwrap();
+        let without = arguments(&spec, &places());
+        spec.plugged.push(kubernetes);
+        let with = arguments(&spec, &places());
+        let place = with
+            .iter()
+            .position(|word| word.contains("plugged0"))
+            .unwrap()
+            - 1;
+        let (more, rest) = (
+            &with[place..place + 4],
+            [&with[..place], &with[place + 4..]].concat(),
+        );
+        assert_eq!(rest, without);
+        assert_eq!(
+            more,
+            [
+                "-drive",
+                "file=/cache/a,,b/kubernetes.img,if=none,id=plugged0,format=raw,readonly=on,file.locking=off",
+                "-device",
+                "virtio-blk-pci,drive=plugged0,serial=kubernetes,bus=slot0",
+            ]
+        );
+        assert!(
+            before
+                .iter()
+                .any(|word| word == "pcie-root-port,id=slot0,chassis=1,slot=1")
+        );
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub struct MachineSpec {
     pub kernel_arguments: Vec<String>,
     /// Read-only disks: serial (seen as `/dev/disk/by-id/virtio-<serial>`) and raw image.
     pub payloads: Vec<(String, Utf8PathBuf)>,
+    /// More of them, that were plugged in later by [`Machine::plug`]: a machine that was saved with them comes back with
+    /// them. At most [`SLOTS`](super::SLOTS).
+    pub plugged: Vec<(String, Utf8PathBuf)>,
     /// The rendered Ignition config.
     pub ignition: String,
     /// The private key that fits the config's public key.
@@ -173,6 +176,14 @@ pub trait Machine: Send + Sync {
     /// A unix socket on the host that leads to `socket` in the guest: a unix socket's path, or the address and port
     /// of a server that listens on the guest's own interfaces, such as `127.0.0.1:40001`.
     fn forward<'a>(&'a self, socket: &'a str) -> BoxFuture<'a, Result<Utf8PathBuf, MachineError>>;
+
+    /// Gives the running guest one more read-only disk, with a serial as in [`MachineSpec::payloads`]. The guest sees it
+    /// a moment later.
+    fn plug<'a>(
+        &'a self,
+        serial: &'a str,
+        image: &'a Utf8Path,
+    ) -> BoxFuture<'a, Result<(), MachineError>>;
 
     /// Saves it into an empty folder for [`Hypervisor::restore`], and goes on; connections into it end. Returns how long
     /// it stood still.

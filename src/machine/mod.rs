@@ -22,6 +22,7 @@ pub mod sweep;
 mod unpack;
 mod watch;
 
+pub use args::SLOTS;
 pub use guest::{Ending, Hypervisor, Machine, MachineError, MachineInfo, MachineSpec, Progress};
 pub use kvm::{Probe, ProbeError};
 pub use lease::{Claim, Host, Lease, LeaseError, Leases};

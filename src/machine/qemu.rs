@@ -5,7 +5,9 @@ use std::{net::TcpListener, process::Stdio, time::Duration};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use futures_util::future::{BoxFuture, FutureExt};
+use serde_json::json;
 use tokio::sync::{
+    Mutex,
     mpsc::{UnboundedReceiver, UnboundedSender},
     watch,
 };
@@ -83,6 +85,7 @@ impl Hypervisor for Qemu {
         progress: UnboundedSender<Progress>,
     ) -> BoxFuture<'a, Result<Box<dyn Machine>, MachineError>> {
         async move {
+            let image = (spec.root_disk.clone(), spec.root_format.clone());
             let spec = MachineSpec {
                 root_disk: saved.join(snapshot::DISK),
                 root_format: "qcow2".to_owned(),
@@ -91,7 +94,8 @@ impl Hypervisor for Qemu {
             fs::create_dir_all(&spec.folder)?;
             snapshot::continue_logs(saved, &spec.folder)?;
             let memory = saved.join(snapshot::MEMORY);
-            let machine = self.power_on(&spec, Some(&memory), &progress).await?;
+            let mut machine = self.power_on(&spec, Some(&memory), &progress).await?;
+            machine.image = Some(image);
             snapshot::wait(&machine).await?;
             snapshot::wake(&machine).await?;
             Ok(Box::new(machine) as Box<dyn Machine>)
@@ -129,6 +133,10 @@ pub struct QemuMachine {
     pub(super) limits: Limits,
     /// What its first overlay lies on, and that one's format.
     pub(super) backing: (Utf8PathBuf, String),
+    /// The same of the node image, where that is a snapshot's disk.
+    pub(super) image: Option<(Utf8PathBuf, String)>,
+    /// How many disks are plugged in.
+    plugged: Mutex<usize>,
     info: MachineInfo,
     vm: Vm,
 }
@@ -227,6 +235,8 @@ impl Qemu {
             watched,
             limits,
             backing: (spec.root_disk.clone(), spec.root_format.clone()),
+            image: None,
+            plugged: Mutex::new(spec.plugged.len()),
             info,
             vm,
         })
@@ -421,6 +431,37 @@ impl Machine for QemuMachine {
         let name = socket.rsplit('/').next().unwrap_or("socket");
         let name = name.replace([':', '[', ']'], "-");
         async move { self.or_silent(self.ssh.forward(socket, &name)).await }.boxed()
+    }
+
+    fn plug<'a>(
+        &'a self,
+        serial: &'a str,
+        image: &'a Utf8Path,
+    ) -> BoxFuture<'a, Result<(), MachineError>> {
+        async move {
+            let mut plugged = self.plugged.lock().await;
+            let n = *plugged;
+            let disk = json!({
+                "driver": "raw",
+                "node-name": args::plugged(n),
+                "read-only": true,
+                "file": {"driver": "file", "filename": image.as_str(), "read-only": true, "locking": "off"},
+            });
+            let device = json!({
+                "driver": "virtio-blk-pci",
+                "drive": args::plugged(n),
+                "serial": serial,
+                "bus": args::slot(n),
+            });
+            for (command, arguments) in [("blockdev-add", disk), ("device_add", device)] {
+                let done = self.qmp.execute_with(command, arguments);
+                let done = async { done.await.map_err(|error| std::io::Error::other(error).into()) };
+                self.or_silent(done).await?;
+            }
+            *plugged += 1;
+            Ok(())
+        }
+        .boxed()
     }
 
     fn save<'a>(&'a self, folder: &'a Utf8Path) -> BoxFuture<'a, Result<Duration, MachineError>> {

@@ -11,25 +11,39 @@ use serde::{Deserialize, Serialize};
 pub enum NodeStart {
     /// It was booted and provisioned.
     Booted {
-        /// Until it was ready, image import included.
+        /// Until it was ready, the import of the base images included.
         seconds: f64,
         /// What was wrong with the snapshot that was there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         broken: Option<String>,
+        /// How long it took then until Kubernetes was plugged in and its images imported.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plugged: Option<f64>,
     },
     /// It was restored from the snapshot of an earlier boot.
     Restored {
         /// Until its runtime answered.
         seconds: f64,
+        /// What was wrong with a better snapshot that was there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broken: Option<String>,
+        /// As of a booted one; absent when the snapshot had it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plugged: Option<f64>,
     },
 }
 
 impl NodeStart {
     /// How long it took, in seconds.
     #[must_use]
-    pub const fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         match self {
-            Self::Booted { seconds, .. } | Self::Restored { seconds } => *seconds,
+            Self::Booted {
+                seconds, plugged, ..
+            }
+            | Self::Restored {
+                seconds, plugged, ..
+            } => seconds + plugged.unwrap_or_default(),
         }
     }
 
@@ -37,27 +51,34 @@ impl NodeStart {
     #[must_use]
     pub fn broken(&self) -> Option<&str> {
         match self {
-            Self::Booted { broken, .. } => broken.as_deref(),
-            Self::Restored { .. } => None,
+            Self::Booted { broken, .. } | Self::Restored { broken, .. } => broken.as_deref(),
         }
     }
 }
 
 impl fmt::Display for NodeStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Booted {
+            broken, plugged, ..
+        }
+        | Self::Restored {
+            broken, plugged, ..
+        }) = self;
         match self {
-            Self::Restored { seconds } => write!(f, "restored from snapshot in {seconds:.1} s"),
-            Self::Booted {
-                seconds,
-                broken: None,
-            } => write!(f, "booted in {seconds:.0} s"),
-            Self::Booted {
-                seconds,
-                broken: Some(why),
-            } => write!(
+            Self::Restored { seconds, .. } => {
+                write!(f, "restored from snapshot in {seconds:.1} s")?;
+            }
+            Self::Booted { seconds, .. } => write!(f, "booted in {seconds:.0} s")?,
+        }
+        if let Some(plugged) = plugged {
+            write!(
                 f,
-                "booted in {seconds:.0} s, snapshot was broken because {why}"
-            ),
+                ", Kubernetes plugged in and its images imported in {plugged:.0} s"
+            )?;
+        }
+        match broken {
+            Some(why) => write!(f, ", snapshot was broken because {why}"),
+            None => Ok(()),
         }
     }
 }

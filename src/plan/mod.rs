@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Accelerator, Candidate, Digest, DigestBuilder, Lane, LaneId, StepId},
-    profile::{Build, Node, Profile, Recipe, Sandboxer, parse_size},
+    profile::{Build, Node, Profile, Recipe, Sandboxer, SuiteKind, parse_size},
 };
 
 /// Two things that the profile asks for do not fit each other.
@@ -93,7 +93,14 @@ pub enum Work {
         /// The pairing whose resolution is taken.
         pairing: String,
     },
-    /// Make the read-only disk that carries a runtime and the sandboxer under test.
+    /// Make the few images that every node has, which takes no compiling of their source.
+    BaseImages {
+        /// The build whose source has them.
+        build: String,
+        /// The pairing whose revision is taken.
+        pairing: String,
+    },
+    /// Make the read-only disk that carries a runtime, the sandboxer under test and the base images.
     RuntimeDisk {
         /// The builds on it.
         builds: Vec<StepId>,
@@ -129,25 +136,26 @@ pub struct PlannedLane {
     pub image: StepId,
     /// The runtime disk's step.
     pub runtime_disk: StepId,
-    /// The Kubernetes disk's step.
-    pub kubernetes_disk: StepId,
+    /// The base images' step.
+    pub images: StepId,
+    /// The Kubernetes disk's step, if its suite is Kubernetes' own.
+    #[serde(default)]
+    pub kubernetes_disk: Option<StepId>,
     /// The Kubernetes build's step: its binaries tell which specs will run.
-    pub kubernetes_build: StepId,
+    #[serde(default)]
+    pub kubernetes_build: Option<StepId>,
 }
 
 impl PlannedLane {
     /// The steps it waits for.
     #[must_use]
     pub fn needs(&self) -> Vec<StepId> {
-        [
-            &self.image,
-            &self.runtime_disk,
-            &self.kubernetes_disk,
-            &self.kubernetes_build,
-        ]
-        .into_iter()
-        .cloned()
-        .collect()
+        [&self.image, &self.runtime_disk, &self.images]
+            .into_iter()
+            .chain(&self.kubernetes_disk)
+            .chain(&self.kubernetes_build)
+            .cloned()
+            .collect()
     }
 }
 
@@ -186,26 +194,37 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             .iter()
             .find(|candidate| candidate.pairing == pairing.name)
             .ok_or_else(|| PlanError::NoCandidate(pairing.name.clone()))?;
-        let disks = steps.disks(candidate);
-        for lane in all_lanes.iter().filter(|lane| lane.pairing == pairing.name) {
-            let sandboxer = profile.sandboxers.iter().find(|s| s.name == lane.sandboxer);
-            let (Some(kubernetes_build), Some(kubernetes_disk)) =
-                (disks.kubernetes_build.clone(), disks.kubernetes.clone())
-            else {
+        let of_pairing = |lane: &&Lane| lane.pairing == pairing.name;
+        let base = steps.base(candidate);
+        let first = lanes.len();
+        for lane in all_lanes.iter().filter(of_pairing) {
+            let Some(images) = base.images.clone() else {
                 return Err(PlanError::NoKubernetes {
                     suite: lane.suite.clone(),
                 });
             };
+            let sandboxer = profile.sandboxers.iter().find(|s| s.name == lane.sandboxer);
             let node = profile.nodes.iter().find(|node| node.name == lane.node);
             let image = node.map_or_else(String::new, |node| node.image.clone());
-            let runtime_disk = steps.runtime_disk(candidate, sandboxer, &disks.runtime);
+            let runtime_disk = steps.runtime_disk(candidate, sandboxer, &base.runtime);
             lanes.push(PlannedLane {
                 lane: lane.clone(),
                 image: steps.image(candidate, &image),
                 runtime_disk,
-                kubernetes_disk,
-                kubernetes_build,
+                images,
+                kubernetes_disk: None,
+                kubernetes_build: None,
             });
+        }
+        // Last, because it takes longest: what does without it starts meanwhile.
+        for planned in &mut lanes[first..] {
+            let mut suites = profile.suites.iter();
+            let suite = suites.find(|suite| suite.name == planned.lane.suite);
+            if suite.is_some_and(|suite| matches!(suite.kind, SuiteKind::Ginkgo(_))) {
+                let (build, disk) = steps.kubernetes(candidate);
+                planned.kubernetes_build = build;
+                planned.kubernetes_disk = disk;
+            }
         }
     }
     if lanes.is_empty() && left_out.is_empty() {
@@ -273,11 +292,11 @@ pub fn lanes_of(profile: &Profile) -> Vec<Lane> {
     lanes
 }
 
-struct Disks {
-    /// The builds that every lane's runtime disk carries.
+/// What every lane of a pairing has.
+struct Base {
+    /// On its runtime disk.
     runtime: Vec<StepId>,
-    kubernetes: Option<StepId>,
-    kubernetes_build: Option<StepId>,
+    images: Option<StepId>,
 }
 
 struct Steps<'a> {
@@ -311,43 +330,68 @@ impl Steps<'_> {
         id
     }
 
-    fn disks(&mut self, candidate: &Candidate) -> Disks {
-        let (mut runtime, mut kubernetes) = (Vec::new(), Vec::new());
+    fn base(&mut self, candidate: &Candidate) -> Base {
+        let (mut runtime, mut images) = (Vec::new(), None);
         for (name, build) in &self.inputs.profile.builds {
             let mut users = self.inputs.profile.sandboxers.iter();
             if users.any(|user| user.builds().any(|of| of == name)) {
                 continue;
             }
-            let step = self.build(candidate, name, build);
             match build.recipe {
-                Recipe::KubernetesNode => kubernetes.push(step),
+                Recipe::KubernetesNode => {
+                    images.get_or_insert(self.images(candidate, name, build));
+                }
                 Recipe::Containerd
                 | Recipe::Crio
                 | Recipe::CniPlugins
                 | Recipe::Runc
                 | Recipe::Commands => {
-                    runtime.push(step);
+                    runtime.push(self.build(candidate, name, build));
                 }
             }
         }
-        let pairing = &candidate.pairing;
-        let kubernetes_build = kubernetes.first().cloned();
-        let kubernetes = (!kubernetes.is_empty()).then(|| {
-            let work = Work::KubernetesDisk {
-                builds: kubernetes.clone(),
-            };
-            self.disk(
-                format!("disk.kubernetes.{pairing}"),
-                "Kubernetes and test images",
-                kubernetes,
-                work,
+        runtime.extend(images.clone());
+        Base { runtime, images }
+    }
+
+    /// The images that every node has, from the source of the build `name`.
+    fn images(&mut self, candidate: &Candidate, name: &str, build: &Build) -> StepId {
+        let digest = DigestBuilder::new("base-images")
+            .field("form", "1")
+            .field(
+                "build",
+                (self.inputs.build_digest)(build, candidate).as_str(),
             )
-        });
-        Disks {
-            runtime,
-            kubernetes,
-            kubernetes_build,
-        }
+            .finish();
+        let pairing = candidate.pairing.clone();
+        let work = Work::BaseImages {
+            build: name.to_owned(),
+            pairing: pairing.clone(),
+        };
+        self.add(
+            format!("images.base.{pairing}"),
+            "base images: pause and busybox".to_owned(),
+            digest,
+            Vec::new(),
+            work,
+        )
+    }
+
+    /// Kubernetes' build and its disk.
+    fn kubernetes(&mut self, candidate: &Candidate) -> (Option<StepId>, Option<StepId>) {
+        let mut builds = self.inputs.profile.builds.iter();
+        let found = builds.find(|(_, build)| build.recipe == Recipe::KubernetesNode);
+        let Some((name, build)) = found else {
+            return (None, None);
+        };
+        let build = self.build(candidate, name, build);
+        let builds = vec![build.clone()];
+        let work = Work::KubernetesDisk {
+            builds: builds.clone(),
+        };
+        let id = format!("disk.kubernetes.{}", candidate.pairing);
+        let disk = self.disk(id, "Kubernetes and test images", builds, work);
+        (Some(build), Some(disk))
     }
 
     /// The runtime disk of a sandboxer's lanes. Each sandboxer's builds are on a disk of its own, so that one that does
@@ -376,7 +420,7 @@ impl Steps<'_> {
         let work = Work::RuntimeDisk {
             builds: builds.clone(),
         };
-        self.disk(id, "runtime, CNI and sandboxers", builds, work)
+        self.disk(id, "runtime, CNI, sandboxers and base images", builds, work)
     }
 
     fn build(&mut self, candidate: &Candidate, name: &str, build: &Build) -> StepId {

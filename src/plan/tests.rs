@@ -198,10 +198,13 @@ fn pairings_share_the_steps_whose_inputs_are_equal() {
     insta::assert_snapshot!(steps.join("\n"), @r"
     build.cni.main
     build.containerd.main
-    build.kubernetes.main
-    disk.kubernetes.main
+    images.base.main
     disk.runtime.main
     image.debian-13
+    build.kubernetes.main
+    disk.kubernetes.main
+    images.base.control
+    disk.runtime.control
     build.kubernetes.control
     disk.kubernetes.control
     ");
@@ -241,7 +244,7 @@ fn every_step_comes_after_those_it_needs() {
 }
 
 #[test]
-fn a_moved_source_changes_the_digest_of_its_disk_only() {
+fn a_moved_source_changes_the_digests_of_what_is_made_from_it_only() {
     let mut profile = profile();
     profile.pairings.truncate(1);
     profile.suites[0].pairings.truncate(1);
@@ -254,7 +257,56 @@ fn a_moved_source_changes_the_digest_of_its_disk_only() {
         .filter(|(a, b)| a.digest != b.digest)
         .map(|(a, _)| a.id.as_str())
         .collect();
-    assert_eq!(moved, ["build.kubernetes.main", "disk.kubernetes.main"]);
+    assert_eq!(
+        moved,
+        [
+            "images.base.main",
+            "disk.runtime.main",
+            "build.kubernetes.main",
+            "disk.kubernetes.main"
+        ]
+    );
+}
+
+#[test]
+fn a_suite_over_cri_waits_for_no_kubernetes() {
+    let mut profile = profile();
+    profile.pairings.truncate(1);
+    profile.suites[0].pairings.truncate(1);
+    let mut lifecycle = profile.suites[0].clone();
+    lifecycle.name = "lifecycle".to_owned();
+    lifecycle.kind = SuiteKind::CriLifecycle(crate::profile::CriLifecycle::default());
+    profile.suites.insert(0, lifecycle);
+    let both = plan_of(&profile, &[candidate("main", "v1")]).unwrap();
+    let [early, .., late] = both.lanes.as_slice() else {
+        panic!("{:?}", both.lanes)
+    };
+    let needs = |lane: &PlannedLane| -> Vec<String> {
+        let needs = lane.needs().into_iter();
+        needs.map(|step| step.to_string()).collect()
+    };
+    let base = ["image.debian-13", "disk.runtime.main", "images.base.main"];
+    assert_eq!(needs(early), base);
+    assert_eq!(
+        needs(late),
+        [
+            &base[..],
+            &["disk.kubernetes.main", "build.kubernetes.main"]
+        ]
+        .concat()
+    );
+    // Whatever the early ones need is begun before Kubernetes.
+    let place = |id: &str| both.steps.iter().position(|step| step.id.as_str() == id);
+    assert!(
+        base.iter()
+            .all(|id| place(id) < place("build.kubernetes.main"))
+    );
+    profile.suites.pop();
+    let alone = plan_of(&profile, &[candidate("main", "v1")]).unwrap();
+    assert_eq!(
+        alone.step(&StepId("build.kubernetes.main".to_owned())),
+        None
+    );
 }
 
 /// Gives a sandboxer a build of its own.

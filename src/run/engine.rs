@@ -13,7 +13,7 @@ use super::{
     context::Context,
     finish,
     graph::{self, End, Node},
-    lane::{self, LaneParts},
+    lane::{self, Kubernetes, LaneParts},
     log::{EventLog, Observer},
     offer::{self, Offer},
     past::Past,
@@ -446,10 +446,6 @@ pub fn lane_parts(
     let candidate = candidates
         .iter()
         .find(|known| known.pairing == planned.lane.pairing)?;
-    let kubernetes = profile
-        .builds
-        .values()
-        .find(|build| build.recipe == Recipe::KubernetesNode)?;
     let content = |name: &str, step: &StepId| {
         let digest = digests.get(step)?.clone();
         let name = name.to_owned();
@@ -459,14 +455,24 @@ pub fn lane_parts(
         contents: vec![
             content("image", &planned.image)?,
             content("runtime", &planned.runtime_disk)?,
-            content("kubernetes", &planned.kubernetes_disk)?,
         ],
         image: outputs.image(&planned.image)?,
         runtime_disk: outputs.path(&planned.runtime_disk)?,
         runtime: outputs.on_disk(&planned.runtime_disk),
-        kubernetes_disk: outputs.path(&planned.kubernetes_disk)?,
-        kubernetes: outputs.path(&planned.kubernetes_build)?,
-        version: candidate.revisions.get(&kubernetes.source)?.version.clone(),
+        images: outputs.path(&planned.images)?,
+        kubernetes: match (&planned.kubernetes_disk, &planned.kubernetes_build) {
+            (Some(disk), Some(build)) => {
+                let mut builds = profile.builds.values();
+                let of = builds.find(|build| build.recipe == Recipe::KubernetesNode)?;
+                Some(Kubernetes {
+                    disk: outputs.path(disk)?,
+                    content: content("kubernetes", disk)?,
+                    folder: outputs.path(build)?,
+                    version: candidate.revisions.get(&of.source)?.version.clone(),
+                })
+            }
+            _ => None,
+        },
     })
 }
 

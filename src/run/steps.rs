@@ -113,6 +113,10 @@ pub async fn run(
         Work::Build {
             build: name_of_build,
             pairing,
+        }
+        | Work::BaseImages {
+            build: name_of_build,
+            pairing,
         } => {
             let candidate = candidate(pairing)?;
             let build = context
@@ -134,9 +138,13 @@ pub async fn run(
                 .cache
                 .folder("scratch")
                 .map_err(|error| host(&error))?;
-            let built = build::run(request, &context.cache, &log, &scratch)
-                .await
-                .map_err(|error| Box::new(error.cause(&name)))?;
+            let cache = &context.cache;
+            let built = if matches!(step.work, Work::BaseImages { .. }) {
+                build::base_images(request, &step.digest, cache, &log, &scratch).await
+            } else {
+                build::run(request, cache, &log, &scratch).await
+            };
+            let built = built.map_err(|error| Box::new(error.cause(&name)))?;
             Ok((Output::Build(built.entry.folder), built.fresh))
         }
         Work::NodeImage {

@@ -1,5 +1,7 @@
 //! What any runtime needs in the guest: mounts of the payloads, its unit, its network; and the import of images. Pure.
 
+use std::time::Duration;
+
 use super::{ConfigError, KUBERNETES_DIR, Kind, RUNTIME_DIR, RuntimeSpec};
 use crate::{
     ignition::{GuestFile, GuestUnit},
@@ -9,14 +11,16 @@ use crate::{
 /// Units without which a node of this runtime cannot run any suite.
 #[must_use]
 pub fn required_units(runtime: &dyn Kind) -> Vec<String> {
-    guest_units(runtime)
-        .into_iter()
-        .map(|unit| unit.name)
-        .collect()
+    vec![
+        format!("opt-bellwether-{RUNTIME_SERIAL}.mount"),
+        runtime.unit(),
+    ]
 }
 
-/// The payloads' serials, as the machine gives them to the guest.
-const PAYLOADS: [(&str, &str); 2] = [("runtime", RUNTIME_DIR), ("kubernetes", KUBERNETES_DIR)];
+/// The serial of the payload that a node boots with.
+pub const RUNTIME_SERIAL: &str = "runtime";
+/// The serial of the payload that is plugged into a node that is ready.
+pub const KUBERNETES_SERIAL: &str = "kubernetes";
 
 /// A disk that the machine has is there when udev has run; a longer wait only hides that it is missing.
 const DISK_SECONDS: u32 = 45;
@@ -26,6 +30,7 @@ const DISK_SECONDS: u32 = 45;
 /// # Errors
 /// When one of the profile's texts for the runtime is no TOML.
 pub fn guest_files(runtime: &dyn Kind, spec: &RuntimeSpec) -> Result<Vec<GuestFile>, ConfigError> {
+    let device = r"/etc/systemd/system/dev-disk-by\x2did-virtio\x2druntime.device.d/timeout.conf";
     let mut files = runtime.files(spec)?;
     files.extend([
         GuestFile::new("/etc/cni/net.d/10-bellwether.conflist", CONFLIST),
@@ -37,35 +42,34 @@ pub fn guest_files(runtime: &dyn Kind, spec: &RuntimeSpec) -> Result<Vec<GuestFi
             "/etc/sysctl.d/60-bellwether-runtime.conf",
             "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n",
         ),
-    ]);
-    files.extend(PAYLOADS.map(|(serial, _)| {
-        let path = format!(
-            r"/etc/systemd/system/dev-disk-by\x2did-virtio\x2d{serial}.device.d/timeout.conf"
-        );
         GuestFile::new(
-            path,
+            device,
             format!("[Unit]\nJobRunningTimeoutSec={DISK_SECONDS}\n"),
-        )
-    }));
+        ),
+    ]);
     Ok(files)
 }
 
 /// Units of a runtime's node.
 #[must_use]
 pub fn guest_units(runtime: &dyn Kind) -> Vec<GuestUnit> {
-    let mut units: Vec<GuestUnit> = PAYLOADS
-        .map(|(serial, folder)| mount(serial, folder, &runtime.unit()))
-        .into();
-    units.push(GuestUnit::enabled(runtime.unit(), service(runtime)));
-    units
+    vec![
+        mount(RUNTIME_SERIAL, RUNTIME_DIR, "multi-user.target"),
+        // Mounted whenever its disk is plugged in.
+        mount(
+            KUBERNETES_SERIAL,
+            KUBERNETES_DIR,
+            r"dev-disk-by\x2did-virtio\x2dkubernetes.device",
+        ),
+        GuestUnit::enabled(runtime.unit(), service(runtime)),
+    ]
 }
 
-fn mount(serial: &str, folder: &str, before: &str) -> GuestUnit {
+fn mount(serial: &str, folder: &str, wanted_by: &str) -> GuestUnit {
     // The disk holds one read-only ext4 file system, without a journal to replay.
     let text = format!(
         "[Unit]
 Description=Payload {serial}
-Before={before}
 
 [Mount]
 What=/dev/disk/by-id/virtio-{serial}
@@ -74,7 +78,7 @@ Type=ext4
 Options=ro,noload
 
 [Install]
-WantedBy=multi-user.target
+WantedBy={wanted_by}
 "
     );
     GuestUnit::enabled(format!("opt-bellwether-{serial}.mount"), text)
@@ -121,12 +125,34 @@ const CONFLIST: &str = r#"{
 }
 "#;
 
-/// A shell script that imports every image tar of the Kubernetes payload, and fails naming each that it could not.
-/// `root` stands before every guest path.
+/// A shell script that waits until Kubernetes' payload, which was plugged in, is mounted; and says what the node knows of it
+/// if that takes longer than `limit`. `root` stands before every guest path.
 #[must_use]
-pub fn import_script(runtime: &dyn Kind, root: &str) -> String {
+pub fn mounted_script(root: &str, limit: Duration) -> String {
+    let folder = quote(&format!("{root}{KUBERNETES_DIR}/bin"));
+    format!(
+        "n=0
+until [ -e {folder} ]; do
+  n=$((n+1))
+  if [ $n -gt {} ]; then
+    ls -l /dev/disk/by-id >&2
+    systemctl status --no-pager --lines=5 opt-bellwether-kubernetes.mount >&2
+    echo 'the disk was plugged in, and is not mounted' >&2
+    exit 1
+  fi
+  sleep 0.1
+done
+",
+        limit.as_secs() * 10
+    )
+}
+
+/// A shell script that imports every image tar of the payload that is mounted at `payload`, and fails naming each that it
+/// could not. `root` stands before every guest path.
+#[must_use]
+pub fn import_script(runtime: &dyn Kind, root: &str, payload: &str) -> String {
     let import = runtime.import();
-    let images = quote(&format!("{root}{KUBERNETES_DIR}/images"));
+    let images = quote(&format!("{root}{payload}/images"));
     let bin = quote(&format!("{root}{RUNTIME_DIR}/bin"));
     format!(
         "PATH={bin}:$PATH
@@ -181,6 +207,15 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(text.join("\n"));
+        for of in KINDS {
+            let names: Vec<String> = guest_units(kind(of))
+                .into_iter()
+                .map(|unit| unit.name)
+                .collect();
+            for unit in required_units(kind(of)) {
+                assert!(names.contains(&unit), "{unit}");
+            }
+        }
     }
 
     #[test]
@@ -225,10 +260,35 @@ mod tests {
         fs::set_permissions(&ctr, std::fs::Permissions::from_mode(0o755)).unwrap();
         call("sh")
             .arg("-s")
-            .input(import_script(kind(RuntimeKind::Containerd), root.as_str()))
+            .input(import_script(
+                kind(RuntimeKind::Containerd),
+                root.as_str(),
+                KUBERNETES_DIR,
+            ))
             .output()
             .await
             .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_payload_is_waited_for_and_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let limit = Duration::from_secs(1);
+        let wait = || {
+            call("sh")
+                .arg("-s")
+                .input(mounted_script(root.as_str(), limit))
+        };
+        let missed = wait().output().await.unwrap();
+        assert_eq!(missed.status, Some(1));
+        assert!(
+            missed.stderr.ends_with("is not mounted\n"),
+            "{}",
+            missed.stderr
+        );
+        fs::create_dir_all(root.join("opt/bellwether/kubernetes/bin")).unwrap();
+        assert_eq!(wait().output().await.unwrap().status, Some(0));
     }
 
     #[tokio::test]

@@ -15,14 +15,17 @@ mod tables;
 
 use crate::profile::Shape;
 
-pub use guest::{guest_files, guest_units, import_script, required_units};
+pub use guest::{
+    KUBERNETES_SERIAL, RUNTIME_SERIAL, guest_files, guest_units, import_script, mounted_script,
+    required_units,
+};
 pub use kind::{Kind, kind};
 pub use sandboxer::{guest_binary, ready_script, sandboxer_files, sandboxer_units, spec};
 pub use tables::ConfigError;
 
-/// Where the runtime's payload is mounted in the guest: `bin/`, `cni/`.
+/// Where the runtime's payload is mounted in the guest: `bin/`, `cni/`, and `images/` that every node has.
 pub const RUNTIME_DIR: &str = "/opt/bellwether/runtime";
-/// Where Kubernetes' payload is mounted in the guest: `bin/`, `images/`.
+/// Where Kubernetes' payload is mounted in the guest once it is plugged in: `bin/`, `images/`.
 pub const KUBERNETES_DIR: &str = "/opt/bellwether/kubernetes";
 /// The node suite asks for this handler in its RuntimeClass specs; it must be served by what is under test.
 const TEST_HANDLER: &str = "test-handler";

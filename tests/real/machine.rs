@@ -319,6 +319,7 @@ async fn owner_that_will_be_killed() {
         kernel: Some((image.join("vmlinuz"), image.join("initrd.img"))),
         kernel_arguments: Vec::new(),
         payloads: Vec::new(),
+        plugged: Vec::new(),
         ignition: r#"{"ignition":{"version":"3.3.0"}}"#.into(),
         ssh_key: path.join("key"),
         required_units: Vec::new(),

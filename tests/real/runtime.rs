@@ -91,7 +91,7 @@ async fn containerd_answers_and_a_missing_network_is_named() {
     );
     assert!(ready.cri.list_images().await.unwrap().is_empty());
     let began = Instant::now();
-    let script = runtime::import_script(containerd(), machine.root());
+    let script = runtime::import_script(containerd(), machine.root(), runtime::KUBERNETES_DIR);
     let output = machine
         .run(&script, Duration::from_secs(300))
         .await

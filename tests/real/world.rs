@@ -111,6 +111,7 @@ impl World {
             kernel: Some((self.image.join("vmlinuz"), self.image.join("initrd.img"))),
             kernel_arguments: Vec::new(),
             payloads: Vec::new(),
+            plugged: Vec::new(),
             ignition,
             ssh_key: self.path().join("key"),
             required_units: Vec::new(),

@@ -21,6 +21,9 @@ mod wanted;
 
 pub use wanted::{Image, Missing, sort};
 
+/// Where the suite's source has its tags.
+const MANIFEST: &str = "test/utils/image/manifest.go";
+
 /// Raised when an image's contents change.
 pub(super) const VERSION: u32 = 1;
 
@@ -94,6 +97,43 @@ pub(super) async fn make(
     out: &Utf8Path,
 ) -> Result<(), BuildError> {
     let wanted = list(parts, log, work).await?;
+    provide(wanted, parts, log, cache, work, out).await
+}
+
+/// Makes the images that every node has, with the tags that the source says it uses: the pod sandbox's, and the one that
+/// has a shell. Neither needs anything built.
+pub(super) async fn base(
+    parts: &Parts<'_>,
+    log: &Log<'_>,
+    cache: &super::cache::Cache,
+    work: &Utf8Path,
+    out: &Utf8Path,
+) -> Result<(), BuildError> {
+    let mut wanted = in_source(parts, log)?;
+    wanted.retain(|tag| matches!(Image::of(tag), Some(Image::Pause | Image::Busybox)));
+    if !wanted
+        .iter()
+        .any(|tag| Image::of(tag) == Some(Image::Pause))
+    {
+        return Err(BuildError::NoOutput {
+            name: log.request.name.clone(),
+            recipe: log.request.build.recipe,
+            missing: format!("a tag of the pause image in {MANIFEST}"),
+            log: log.file.to_owned(),
+        });
+    }
+    provide(wanted, parts, log, cache, work, out).await
+}
+
+/// Makes those of the images `wanted` that can be made.
+async fn provide(
+    wanted: Vec<String>,
+    parts: &Parts<'_>,
+    log: &Log<'_>,
+    cache: &super::cache::Cache,
+    work: &Utf8Path,
+    out: &Utf8Path,
+) -> Result<(), BuildError> {
     let (mut images, mut missing) = sort(&wanted);
     for (image, part, what) in [
         (Image::Agnhost, &parts.agnhost, "test/images/agnhost"),
@@ -167,10 +207,14 @@ async fn list(
             &log.read(&step.args(["--list-images"])).await?,
         ));
     }
-    let manifest = parts.files.join("test/utils/image/manifest.go");
-    log.say(&format!(
-        "the suite is too old to be asked for its images: reading {manifest}"
-    ))?;
+    log.say("the suite is too old to be asked for its images")?;
+    in_source(parts, log)
+}
+
+/// The tags that the source itself names.
+fn in_source(parts: &Parts<'_>, log: &Log<'_>) -> Result<Vec<String>, BuildError> {
+    let manifest = parts.files.join(MANIFEST);
+    log.say(&format!("reading the images' tags in {manifest}"))?;
     Ok(wanted::in_source(
         &fs::read_to_string(manifest).unwrap_or_default(),
     ))

@@ -52,7 +52,7 @@ impl Image {
         }
     }
 
-    fn of(tag: &str) -> Option<Self> {
+    pub(super) fn of(tag: &str) -> Option<Self> {
         let (repository, _) = tag.rsplit_once(':')?;
         Self::ALL.into_iter().find(|image| match image {
             Self::Pause => repository == "registry.k8s.io/pause",

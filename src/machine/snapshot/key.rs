@@ -66,6 +66,7 @@ fn anywhere(spec: &MachineSpec) -> MachineSpec {
         root_disk: "root".into(),
         kernel: (spec.kernel.as_ref()).map(|_| ("kernel".into(), "initramfs".into())),
         payloads: spec.payloads.iter().map(payload).collect(),
+        plugged: spec.plugged.iter().map(payload).collect(),
         ..spec.clone()
     }
 }
@@ -100,6 +101,7 @@ mod tests {
             kernel: Some(("/cache/image/vmlinuz".into(), "/cache/image/initrd".into())),
             kernel_arguments: vec!["swapaccount=1".into()],
             payloads: vec![("runtime".into(), "/cache/runtime.img".into())],
+            plugged: Vec::new(),
             ignition: "{}".into(),
             ssh_key: "/state/key".into(),
             required_units: Vec::new(),
@@ -152,6 +154,8 @@ mod tests {
             key_of(|spec| spec.kernel = None),
             key_of(|spec| spec.payloads.clear()),
             key_of(|spec| spec.payloads[0].0 = "other".into()),
+            key_of(|spec| spec.plugged = std::mem::take(&mut spec.payloads)),
+            key_of(|spec| spec.plugged.push(("kubernetes".into(), "/k.img".into()))),
             key_of(|spec| spec.ignition = "{ }".into()),
             key(&spec(), "another image", "7.2.22", ""),
             key(&spec(), "image", "9.2.0", ""),

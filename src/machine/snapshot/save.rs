@@ -54,16 +54,24 @@ impl QemuMachine {
 
     /// The frozen disk, packed: most of it is images that are there twice, as they came and unpacked.
     async fn pack_disk(&self, to: &Utf8Path) -> Result<(), MachineError> {
-        let (backing, format) = &self.backing;
-        let backing = Utf8PathBuf::try_from(fs::canonicalize(backing)?);
-        let backing = backing.map_err(std::io::Error::other)?;
+        let (backing, format) = real(&self.backing)?;
         call("qemu-img")
             .args(["convert", "-q", "-c", "-W", "-O", "qcow2"])
-            .args(["-o", "compression_type=zstd", "-F", format, "-B"])
+            .args(["-o", "compression_type=zstd", "-F", &format, "-B"])
             .args([backing.as_str(), self.overlay().as_str(), to.as_str()])
             .limit(self.limits.save)
             .run()
             .await?;
+        // What came out of a snapshot must not need that one: it may be removed first.
+        if let Some(image) = &self.image {
+            let (image, format) = real(image)?;
+            call("qemu-img")
+                .args(["rebase", "-q", "-F", &format, "-b"])
+                .args([image.as_str(), to.as_str()])
+                .limit(self.limits.save)
+                .run()
+                .await?;
+        }
         Ok(())
     }
 
@@ -81,6 +89,12 @@ impl QemuMachine {
         }
         Ok(())
     }
+}
+
+/// A disk at its real place, and its format.
+fn real((disk, format): &(Utf8PathBuf, String)) -> Result<(Utf8PathBuf, String), MachineError> {
+    let disk = Utf8PathBuf::try_from(fs::canonicalize(disk)?).map_err(std::io::Error::other)?;
+    Ok((disk, format.clone()))
 }
 
 /// Writes the memory of a machine that stands still.

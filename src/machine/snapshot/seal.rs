@@ -79,7 +79,12 @@ fn disks(spec: &MachineSpec) -> impl Iterator<Item = &Utf8Path> {
     let kernel = (spec.kernel.iter()).flat_map(|(kernel, initramfs)| [kernel, initramfs]);
     std::iter::once(&spec.root_disk)
         .chain(kernel)
-        .chain(spec.payloads.iter().map(|(_, image)| image))
+        .chain(
+            spec.payloads
+                .iter()
+                .chain(&spec.plugged)
+                .map(|(_, image)| image),
+        )
         .map(Utf8PathBuf::as_path)
 }
 
@@ -154,6 +159,7 @@ mod tests {
             kernel: None,
             kernel_arguments: Vec::new(),
             payloads: vec![("runtime".into(), folder.join("runtime.img"))],
+            plugged: Vec::new(),
             ignition: String::new(),
             ssh_key: folder.join("key"),
             required_units: Vec::new(),

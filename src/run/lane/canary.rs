@@ -31,7 +31,7 @@ impl Attempt<'_> {
         let expected = node::expected(self.runtime(), sandboxer, &self.parts.runtime)
             .await
             .map_err(|error| self.failed(&error))?;
-        let images = Images::read(&self.parts.kubernetes).map_err(|error| self.failed(&error))?;
+        let images = Images::read(&self.parts.images).map_err(|error| self.failed(&error))?;
         let mut check = Check {
             machine,
             expected: &expected,

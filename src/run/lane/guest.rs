@@ -34,7 +34,7 @@ impl Attempt<'_> {
     pub(super) async fn on_machine(
         &self,
         on: &On<'_>,
-        start: &Start<'_>,
+        start: &Start,
         plan: &SuitePlan,
     ) -> Result<Ready, Stop> {
         let result = async {
@@ -51,7 +51,7 @@ impl Attempt<'_> {
     }
 
     /// A ready node, saved for others, that has shown who serves its pods.
-    async fn proven(&self, on: &On<'_>, start: &Start<'_>) -> Result<Ready, Stop> {
+    async fn proven(&self, on: &On<'_>, start: &Start) -> Result<Ready, Stop> {
         let (machine, sandboxer, accelerator) = (on.machine, on.sandboxer, on.accelerator);
         let ready = match &start.ready {
             Some(ready) => ready.clone(),
@@ -66,7 +66,8 @@ impl Attempt<'_> {
             self.sandboxer_ready(machine, sandboxer, accelerator),
         )
         .await?;
-        self.node_ready(start);
+        let plugged = self.until_ended(machine, self.plug(machine, start)).await?;
+        self.node_ready(start, plugged);
         let ready = self
             .until_ended(machine, self.save(machine, start, ready))
             .await?;
@@ -152,14 +153,17 @@ impl Attempt<'_> {
     pub(super) async fn plan_suite(&self) -> Result<SuitePlan, Stop> {
         self.wait("the suite's dry run on the host");
         let scratch = tempfile::tempdir().map_err(|error| self.failed(&error))?;
-        let request = PlanRequest {
-            version: &self.parts.version,
-            bin: &self.parts.kubernetes.join("bin"),
-            scratch: Utf8Path::from_path(scratch.path()).unwrap_or(Utf8Path::new("/tmp")),
-            limit: DRY_RUN,
-        };
         let plan = match suite::driver(&self.suite()?.kind) {
-            Driver::Guest(kind) => kind.plan(request).await,
+            Driver::Guest(kind) => {
+                let kubernetes = self.part(self.parts.kubernetes.as_ref(), "kubernetes")?;
+                let request = PlanRequest {
+                    version: &kubernetes.version,
+                    bin: &kubernetes.folder.join("bin"),
+                    scratch: Utf8Path::from_path(scratch.path()).unwrap_or(Utf8Path::new("/tmp")),
+                    limit: DRY_RUN,
+                };
+                kind.plan(request).await
+            }
             Driver::Host(suite) => suite.plan(),
         };
         let plan = match plan {
@@ -217,7 +221,7 @@ impl Attempt<'_> {
             .map_err(|error| self.failed(&error))
     }
 
-    /// CRI answers that runtime and network are ready, and the test images are there.
+    /// CRI answers that runtime and network are ready, and the base images are there.
     pub(super) async fn ready(
         &self,
         machine: &dyn Machine,
@@ -225,20 +229,33 @@ impl Attempt<'_> {
     ) -> Result<Ready, Stop> {
         let limit = READY * scale(accelerator);
         let ready = self.answers(machine, limit).await?;
-        self.wait("the import of the test images");
+        let payload = runtime::RUNTIME_DIR;
+        self.import(machine, payload, "import.log", accelerator)
+            .await?;
+        Ok(ready)
+    }
+
+    /// Imports the images of a payload; `file` keeps what that said.
+    pub(super) async fn import(
+        &self,
+        machine: &dyn Machine,
+        payload: &str,
+        file: &str,
+        accelerator: Accelerator,
+    ) -> Result<(), Stop> {
+        self.wait("the import of the images");
+        let limit = READY * scale(accelerator);
+        let script = runtime::import_script(self.runtime(), machine.root(), payload);
         let output = machine
-            .run(
-                &runtime::import_script(self.runtime(), machine.root()),
-                limit,
-            )
+            .run(&script, limit)
             .await
             .map_err(|error| self.machine_failed(error))?;
         let log = format!("{}{}", output.text(), output.stderr);
         self.folder
-            .write("import.log", log.as_bytes())
+            .write(file, log.as_bytes())
             .map_err(|error| self.failed(&error))?;
         if output.status == Some(0) {
-            return Ok(ready);
+            return Ok(());
         }
         let lines: Vec<&str> = log.lines().collect();
         let decisive = lines
@@ -248,14 +265,14 @@ impl Attempt<'_> {
             line: decisive
                 .or(lines.len().checked_sub(1))
                 .map(|index| EvidenceLine {
-                    file: "import.log".into(),
+                    file: file.into(),
                     line: index as u64 + 1,
                     text: lines[index].to_owned(),
                 }),
             ..self.stop(
                 StopKind::Failed,
                 format!(
-                    "the import of the test images ended with {}",
+                    "the import of the images ended with {}",
                     output.status_text()
                 ),
             )

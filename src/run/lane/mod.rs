@@ -5,6 +5,7 @@ mod canary;
 mod divide;
 mod forward;
 mod guest;
+mod plug;
 mod snapshot;
 mod start;
 mod stops;
@@ -40,14 +41,25 @@ pub struct LaneParts {
     pub runtime_disk: Utf8PathBuf,
     /// The folders of the builds on it, on the host.
     pub runtime: Vec<Utf8PathBuf>,
-    /// Its disk of Kubernetes and test images.
-    pub kubernetes_disk: Utf8PathBuf,
-    /// The Kubernetes build's folder on the host.
-    pub kubernetes: Utf8PathBuf,
-    /// Kubernetes' version.
-    pub version: String,
-    /// What its node image and its disks are made from.
+    /// The base images' folder on the host.
+    pub images: Utf8PathBuf,
+    /// Kubernetes, if its suite is Kubernetes' own.
+    pub kubernetes: Option<Kubernetes>,
+    /// What its node image and its runtime disk are made from.
     pub contents: Vec<Content>,
+}
+
+/// What Kubernetes' own suite runs from.
+#[derive(Clone, Debug)]
+pub struct Kubernetes {
+    /// The disk of Kubernetes and test images.
+    pub disk: Utf8PathBuf,
+    /// What the disk is made from.
+    pub content: Content,
+    /// The build's folder on the host.
+    pub folder: Utf8PathBuf,
+    /// Its version.
+    pub version: String,
 }
 
 /// How an attempt ended early.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{Attempt, scale};
@@ -20,13 +20,16 @@ use crate::{
 const ANSWERS: Duration = Duration::from_secs(15);
 
 /// How a machine was started.
-pub(super) struct Start<'a> {
-    pub(super) spec: &'a MachineSpec,
+pub(super) struct Start {
+    /// The machine as the suite needs it.
+    pub(super) spec: MachineSpec,
+    /// What has to be plugged in before: serial and disk.
+    pub(super) to_plug: Vec<(String, Utf8PathBuf)>,
     /// A restored node's runtime, which is ready already.
     pub(super) ready: Option<Ready>,
     /// What was wrong with the snapshot that was there.
     broken: Option<String>,
-    /// Under which key its node may be saved.
+    /// Under which key its node may be saved, once it has everything.
     save_as: Option<Digest>,
     /// Kept from removal while the machine uses it.
     _held: Option<Held>,
@@ -34,14 +37,17 @@ pub(super) struct Start<'a> {
 }
 
 impl Attempt<'_> {
-    /// A machine from the node's snapshot if there is a good one, else by a boot.
-    pub(super) async fn start<'a>(
+    /// A machine from a snapshot of the node if there is a good one, else by a boot: the snapshot that has everything
+    /// plugged in is best, then the one without.
+    pub(super) async fn start(
         &self,
-        spec: &'a MachineSpec,
+        spec: &MachineSpec,
         probe: &Probe,
-    ) -> Result<(Box<dyn Machine>, Start<'a>), Stop> {
+    ) -> Result<(Box<dyn Machine>, Start), Stop> {
+        let whole = self.whole(spec);
         let mut start = Start {
-            spec,
+            to_plug: whole.plugged.clone(),
+            spec: whole,
             ready: None,
             broken: None,
             save_as: None,
@@ -50,33 +56,54 @@ impl Attempt<'_> {
         };
         // A snapshot holds the root disk alone.
         if !self.context.cold && spec.disks.is_empty() {
-            let key = self.key(spec, probe);
-            match self.context.cache.hold(&key) {
-                Ok(Some(held)) => match self.restore(spec, &held.entry.folder).await {
+            let best = self.key(&start.spec, probe);
+            let mut choices = vec![(best.clone(), start.spec.clone())];
+            if !start.to_plug.is_empty() {
+                choices.push((self.key(spec, probe), spec.clone()));
+            }
+            start.save_as = Some(best);
+            for (key, spec) in choices {
+                let held = match self.context.cache.hold(&key) {
+                    Ok(Some(held)) => held,
+                    Ok(None) => continue,
+                    Err(error) => {
+                        self.wait(format!("the snapshots cannot be used: {error}"));
+                        continue;
+                    }
+                };
+                match self.restore(&spec, &held.entry.folder).await {
                     Ok((machine, ready)) => {
                         start.ready = Some(ready);
                         start._held = Some(held);
+                        if spec.plugged == start.spec.plugged {
+                            start.to_plug.clear();
+                            start.save_as = None;
+                        }
                         return Ok((machine, start));
                     }
                     Err(why) => {
                         drop(held);
                         self.throw_away(&key, &why)?;
-                        start.broken = Some(why);
+                        start.broken.get_or_insert(why);
+                        start.began = Instant::now();
                     }
-                },
-                Ok(None) => {}
-                Err(error) => self.wait(format!("the snapshots cannot be used: {error}")),
+                }
             }
-            start.save_as = Some(key);
             start.began = Instant::now();
         }
         Ok((self.boot(spec).await?, start))
     }
 
     fn key(&self, spec: &MachineSpec, probe: &Probe) -> Digest {
+        let mut contents = self.parts.contents.clone();
+        if let Some(kubernetes) = &self.parts.kubernetes
+            && !spec.plugged.is_empty()
+        {
+            contents.push(kubernetes.content.clone());
+        }
         Origin {
             spec,
-            contents: &self.parts.contents,
+            contents: &contents,
             qemu: &probe.qemu,
             processor: &kvm::guest_processor(spec.accelerator),
         }
@@ -119,32 +146,38 @@ impl Attempt<'_> {
         snapshot::set_aside(self.folder.path()).map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn node_ready(&self, start: &Start<'_>) {
-        let seconds = start.began.elapsed().as_secs_f64();
+    pub(super) fn node_ready(&self, start: &Start, plugged: Option<f64>) {
+        let seconds = start.began.elapsed().as_secs_f64() - plugged.unwrap_or_default();
+        let broken = start.broken.clone();
         self.log.add(EventKind::NodeReady {
             start: if start.ready.is_some() {
-                NodeStart::Restored { seconds }
+                NodeStart::Restored {
+                    seconds,
+                    broken,
+                    plugged,
+                }
             } else {
                 NodeStart::Booted {
                     seconds,
-                    broken: start.broken.clone(),
+                    broken,
+                    plugged,
                 }
             },
         });
     }
 
-    /// Saves a node that was booted, for those who come after. That it cannot be saved is said, and no harm to the lane.
+    /// Saves a node that was booted, or got what its snapshot lacked, for those who come after. That it cannot be saved is said, and no harm to the lane.
     /// Returns the runtime's connection, which is another one then: a save cuts everything that leads into the guest.
     pub(super) async fn save(
         &self,
         machine: &dyn Machine,
-        start: &Start<'_>,
+        start: &Start,
         ready: Ready,
     ) -> Result<Ready, Stop> {
         let Some(key) = &start.save_as else {
             return Ok(ready);
         };
-        match self.try_save(machine, start.spec, key).await {
+        match self.try_save(machine, &start.spec, key).await {
             Ok(()) => {}
             Err(MachineError::Ended(ending)) => return Err(ending.stop(self.phase())),
             Err(error) => self.wait(format!("the suite; its node could not be saved: {error}")),

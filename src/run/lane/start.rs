@@ -37,7 +37,7 @@ impl Attempt<'_> {
         let key = node::ssh_key(self.context.store.root())
             .await
             .map_err(|error| self.failed(&error))?;
-        let images = Images::read(&self.parts.kubernetes).map_err(|error| self.failed(&error))?;
+        let images = Images::read(&self.parts.images).map_err(|error| self.failed(&error))?;
         let pause = images.pause().unwrap_or_default();
         let config = node::config(&self.context.profile, node, sandboxer, pause, &key.public)
             .map_err(|error| self.failed(&error))?;
@@ -82,10 +82,11 @@ impl Attempt<'_> {
                 .collect(),
             kernel: image.kernel.clone(),
             kernel_arguments,
-            payloads: vec![
-                ("runtime".to_owned(), self.parts.runtime_disk.clone()),
-                ("kubernetes".to_owned(), self.parts.kubernetes_disk.clone()),
-            ],
+            payloads: vec![(
+                runtime::RUNTIME_SERIAL.to_owned(),
+                self.parts.runtime_disk.clone(),
+            )],
+            plugged: Vec::new(),
             ignition,
             ssh_key: key.private,
             required_units,

@@ -5,6 +5,7 @@
 //! QEMU, a kernel and systemd; everything before and after it is the product's own code.
 
 use std::{
+    collections::BTreeMap,
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
@@ -172,8 +173,8 @@ impl FakeHypervisor {
         let units: Vec<(&str, &str)> = entries(&config["systemd"]["units"])
             .filter_map(|unit| Some((unit["name"].as_str()?, unit["contents"].as_str()?)))
             .collect();
-        for (name, text) in units.iter().filter(|(name, _)| name.ends_with(".mount")) {
-            mount(root, name, text, spec).await?;
+        for (serial, image) in &spec.payloads {
+            machine.plug(serial, image).await?;
         }
         let runtime = units.iter().find(|(_, text)| is_runtime(text));
         let (_, text) =
@@ -233,6 +234,8 @@ struct FakeMachine {
     /// Ends the guest's processes when its stdin ends.
     power: Child,
     runtime: Option<JoinHandle<()>>,
+    /// Where the guest mounts a disk, by its serial.
+    mounts: BTreeMap<String, String>,
     /// What leads into the guest; none of it outlives a save.
     forwards: Mutex<JoinSet<()>>,
 }
@@ -264,6 +267,20 @@ impl FakeMachine {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
+        let config: Value = serde_json::from_str(&spec.ignition)?;
+        let mounts = entries(&config["systemd"]["units"])
+            .filter(|unit| {
+                unit["name"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .ends_with(".mount")
+            })
+            .filter_map(|unit| {
+                let text = unit["contents"].as_str()?;
+                let disk = value(text, "What").strip_prefix("/dev/disk/by-id/virtio-")?;
+                Some((disk.to_owned(), value(text, "Where").to_owned()))
+            })
+            .collect();
         let info = MachineInfo {
             accelerator: spec.accelerator,
             pid: power.id(),
@@ -275,6 +292,7 @@ impl FakeMachine {
             control,
             power,
             runtime: None,
+            mounts,
             forwards: Mutex::default(),
         })
     }
@@ -430,6 +448,20 @@ impl Machine for FakeMachine {
         .boxed()
     }
 
+    fn plug<'a>(
+        &'a self,
+        serial: &'a str,
+        image: &'a Utf8Path,
+    ) -> BoxFuture<'a, Result<(), MachineError>> {
+        async move {
+            match self.mounts.get(serial) {
+                Some(at) => mount(&self.control.root, at, image).await,
+                None => Ok(()),
+            }
+        }
+        .boxed()
+    }
+
     fn save<'a>(&'a self, folder: &'a Utf8Path) -> BoxFuture<'a, Result<Duration, MachineError>> {
         async move {
             if let Some(gone) = self.gone() {
@@ -540,18 +572,9 @@ fn link_ports(root: &Utf8Path, spec: &MachineSpec) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What the unit asks for, from the disk with its serial.
-async fn mount(
-    root: &Utf8Path,
-    name: &str,
-    unit: &str,
-    spec: &MachineSpec,
-) -> Result<(), MachineError> {
-    let serial = value(unit, "What").trim_start_matches("/dev/disk/by-id/virtio-");
-    let disk = spec.payloads.iter().find(|(known, _)| known == serial);
-    let (_, image) =
-        disk.ok_or_else(|| std::io::Error::other(format!("{name}: no disk is called `{serial}`")))?;
-    let at = format!("{root}{}", value(unit, "Where"));
+/// Everything on a disk, at its place in the guest.
+async fn mount(root: &Utf8Path, at: &str, image: &Utf8Path) -> Result<(), MachineError> {
+    let at = format!("{root}{at}");
     std::fs::create_dir_all(&at)?;
     let path = format!(
         "{}:/usr/sbin:/sbin",
