@@ -27,19 +27,23 @@ const ENGINES: [&str; 2] = ["run", "bisect"];
 const FACES: [&str; 4] = ["cli", "daemon", "web", "operator"];
 
 /// Folders and files that never touch the world.
-const PURE: [&str; 12] = [
+const PURE: [&str; 16] = [
     "src/model",
     "src/plan",
     "src/ignition",
     "src/verdict",
     "src/triage",
     "src/profile/settings.rs",
+    "src/runtime/containerd.rs",
+    "src/runtime/crio.rs",
     "src/runtime/identity/execs.rs",
     "src/runtime/identity/expected.rs",
     "src/runtime/identity/facts.rs",
     "src/runtime/identity/family.rs",
     "src/runtime/identity/judge.rs",
     "src/runtime/identity/words.rs",
+    "src/runtime/kind.rs",
+    "src/runtime/tables.rs",
 ];
 
 /// Files inside a pure folder that are its rim.
