@@ -70,7 +70,15 @@ pub async fn base_images(
     scratch: &Utf8Path,
 ) -> Result<Built, BuildError> {
     let what = format!("images.base {}", request.revision.version);
-    fill(request, Part::BaseImages, (digest, &what), cache, log, scratch).await
+    fill(
+        request,
+        Part::BaseImages,
+        (digest, &what),
+        cache,
+        log,
+        scratch,
+    )
+    .await
 }
 
 /// What of a source is made.

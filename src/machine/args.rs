@@ -191,7 +191,12 @@ fn payload_disk(id: &str, (serial, image): &(String, Utf8PathBuf), place: &str) 
 fn slots(spec: &MachineSpec) -> Vec<String> {
     let mut list = Vec::new();
     for n in 0..SLOTS {
-        let port = format!("pcie-root-port,id={},chassis={},slot={}", slot(n), n + 1, n + 1);
+        let port = format!(
+            "pcie-root-port,id={},chassis={},slot={}",
+            slot(n),
+            n + 1,
+            n + 1
+        );
         list.extend(words(["-device", &port]));
     }
     for (n, payload) in spec.plugged.iter().enumerate() {
@@ -336,8 +341,15 @@ mod tests {
         let without = arguments(&spec, &places());
         spec.plugged.push(kubernetes);
         let with = arguments(&spec, &places());
-        let place = with.iter().position(|word| word.contains("plugged0")).unwrap() - 1;
-        let (more, rest) = (&with[place..place + 4], [&with[..place], &with[place + 4..]].concat());
+        let place = with
+            .iter()
+            .position(|word| word.contains("plugged0"))
+            .unwrap()
+            - 1;
+        let (more, rest) = (
+            &with[place..place + 4],
+            [&with[..place], &with[place + 4..]].concat(),
+        );
         assert_eq!(rest, without);
         assert_eq!(
             more,
@@ -348,7 +360,11 @@ mod tests {
                 "virtio-blk-pci,drive=plugged0,serial=kubernetes,bus=slot0",
             ]
         );
-        assert!(before.iter().any(|word| word == "pcie-root-port,id=slot0,chassis=1,slot=1"));
+        assert!(
+            before
+                .iter()
+                .any(|word| word == "pcie-root-port,id=slot0,chassis=1,slot=1")
+        );
     }
 
     #[test]

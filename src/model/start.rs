@@ -71,7 +71,10 @@ impl fmt::Display for NodeStart {
             Self::Booted { seconds, .. } => write!(f, "booted in {seconds:.0} s")?,
         }
         if let Some(plugged) = plugged {
-            write!(f, ", Kubernetes plugged in and its images imported in {plugged:.0} s")?;
+            write!(
+                f,
+                ", Kubernetes plugged in and its images imported in {plugged:.0} s"
+            )?;
         }
         match broken {
             Some(why) => write!(f, ", snapshot was broken because {why}"),

@@ -112,7 +112,8 @@ pub struct PlannedLane {
     pub image: StepId,
     /// The runtime disk's step.
     pub runtime_disk: StepId,
-    /// The base images' step.
+    /// The base images' step; empty in a plan that was made before there were any.
+    #[serde(default = "no_step")]
     pub images: StepId,
     /// The Kubernetes disk's step, if its suite is Kubernetes' own.
     #[serde(default)]
@@ -120,6 +121,10 @@ pub struct PlannedLane {
     /// The Kubernetes build's step: its binaries tell which specs will run.
     #[serde(default)]
     pub kubernetes_build: Option<StepId>,
+}
+
+const fn no_step() -> StepId {
+    StepId(String::new())
 }
 
 impl PlannedLane {
@@ -309,7 +314,10 @@ impl Steps<'_> {
     fn images(&mut self, candidate: &Candidate, name: &str, build: &Build) -> StepId {
         let digest = DigestBuilder::new("base-images")
             .field("form", "1")
-            .field("build", (self.inputs.build_digest)(build, candidate).as_str())
+            .field(
+                "build",
+                (self.inputs.build_digest)(build, candidate).as_str(),
+            )
             .finish();
         let pairing = candidate.pairing.clone();
         let work = Work::BaseImages {

@@ -277,14 +277,24 @@ fn a_suite_over_cri_waits_for_no_kubernetes() {
     assert_eq!(needs(early), base);
     assert_eq!(
         needs(late),
-        [&base[..], &["disk.kubernetes.main", "build.kubernetes.main"]].concat()
+        [
+            &base[..],
+            &["disk.kubernetes.main", "build.kubernetes.main"]
+        ]
+        .concat()
     );
     // Whatever the early ones need is begun before Kubernetes.
     let place = |id: &str| both.steps.iter().position(|step| step.id.as_str() == id);
-    assert!(base.iter().all(|id| place(id) < place("build.kubernetes.main")));
+    assert!(
+        base.iter()
+            .all(|id| place(id) < place("build.kubernetes.main"))
+    );
     profile.suites.pop();
     let alone = plan_of(&profile, &[candidate("main", "v1")]).unwrap();
-    assert_eq!(alone.step(&StepId("build.kubernetes.main".to_owned())), None);
+    assert_eq!(
+        alone.step(&StepId("build.kubernetes.main".to_owned())),
+        None
+    );
 }
 
 /// Gives a sandboxer a build of its own.

@@ -246,10 +246,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         let limit = Duration::from_secs(1);
-        let wait = || call("sh").arg("-s").input(mounted_script(root.as_str(), limit));
+        let wait = || {
+            call("sh")
+                .arg("-s")
+                .input(mounted_script(root.as_str(), limit))
+        };
         let missed = wait().output().await.unwrap();
         assert_eq!(missed.status, Some(1));
-        assert!(missed.stderr.ends_with("is not mounted\n"), "{}", missed.stderr);
+        assert!(
+            missed.stderr.ends_with("is not mounted\n"),
+            "{}",
+            missed.stderr
+        );
         fs::create_dir_all(root.join("opt/bellwether/kubernetes/bin")).unwrap();
         assert_eq!(wait().output().await.unwrap().status, Some(0));
     }

@@ -129,7 +129,7 @@ impl Fault {
                 ("Before=containerd.service\n[Service]\nType=oneshot", act)
             }
             Layer::GuestScriptBeforeSuite => (
-                "After=containerd.service opt-bellwether-kubernetes.mount\n[Service]\nType=exec",
+                "After=containerd.service\n[Service]\nType=exec",
                 BEFORE_SUITE.replace("@ACT@", &act),
             ),
             Layer::GuestScriptDuringSuite => (
@@ -154,10 +154,11 @@ impl Fault {
     }
 }
 
-/// The import of images, the canary and the start of the suite follow each other at once. So the importer is held while it
+/// The import of Kubernetes' images, the canary and the start of the suite follow each other at once. So the importer is held while it
 /// waits for its last image. A last import that was too short to be seen is over when no other follows: the canary takes
 /// longer than that is waited for.
 const BEFORE_SUITE: &str = r#"
+until [ -e /opt/bellwether/kubernetes/images ]; do sleep 0.1; done
 last=$(ls /opt/bellwether/kubernetes/images/*.tar | tail -n 1)
 quiet=0
 until import=$(pgrep -o -f "images import .*$last"); do

@@ -111,7 +111,10 @@ pub(super) async fn base(
 ) -> Result<(), BuildError> {
     let mut wanted = in_source(parts, log)?;
     wanted.retain(|tag| matches!(Image::of(tag), Some(Image::Pause | Image::Busybox)));
-    if !wanted.iter().any(|tag| Image::of(tag) == Some(Image::Pause)) {
+    if !wanted
+        .iter()
+        .any(|tag| Image::of(tag) == Some(Image::Pause))
+    {
         return Err(BuildError::NoOutput {
             name: log.request.name.clone(),
             recipe: log.request.build.recipe,

@@ -79,7 +79,12 @@ fn disks(spec: &MachineSpec) -> impl Iterator<Item = &Utf8Path> {
     let kernel = (spec.kernel.iter()).flat_map(|(kernel, initramfs)| [kernel, initramfs]);
     std::iter::once(&spec.root_disk)
         .chain(kernel)
-        .chain(spec.payloads.iter().chain(&spec.plugged).map(|(_, image)| image))
+        .chain(
+            spec.payloads
+                .iter()
+                .chain(&spec.plugged)
+                .map(|(_, image)| image),
+        )
         .map(Utf8PathBuf::as_path)
 }
 

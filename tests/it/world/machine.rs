@@ -267,7 +267,12 @@ impl FakeMachine {
             .spawn()?;
         let config: Value = serde_json::from_str(&spec.ignition)?;
         let mounts = entries(&config["systemd"]["units"])
-            .filter(|unit| unit["name"].as_str().unwrap_or_default().ends_with(".mount"))
+            .filter(|unit| {
+                unit["name"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .ends_with(".mount")
+            })
             .filter_map(|unit| {
                 let text = unit["contents"].as_str()?;
                 let disk = value(text, "What").strip_prefix("/dev/disk/by-id/virtio-")?;
