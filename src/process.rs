@@ -10,7 +10,8 @@ use std::{ffi::OsStr, io, os::unix::process::ExitStatusExt, process::Stdio, time
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{
-    Pid, Signal, kill_process_group, set_parent_process_death_signal, setpriority_pgrp,
+    Pid, Signal, getpriority_process, kill_process_group, set_parent_process_death_signal,
+    setpriority_pgrp,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -228,8 +229,9 @@ impl Call {
         if self.background
             && let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
         {
-            // A command that ended already needs no priority.
-            let _ = setpriority_pgrp(Some(pid), NICE);
+            // Never above bellwether's own. A command that ended already needs no priority.
+            let own = getpriority_process(None).unwrap_or_default();
+            let _ = setpriority_pgrp(Some(pid), own.max(NICE));
         }
         // Dropped after the guard: a group is watched until it is killed.
         let _watched = Watched::new(child.id());
@@ -376,5 +378,20 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_runs_in_the_background_stands_back_with_all_that_it_starts() {
+        let script = "sleep 0.2; sh -c nice";
+        let ask = || call("sh").args(["-c", script]);
+        let nice = |output: Output| output.text().trim().parse::<i32>().unwrap();
+        let own = nice(ask().output().await.unwrap());
+        let background = nice(ask().background().output().await.unwrap());
+        assert_eq!(background, own.max(NICE));
     }
 }

@@ -136,7 +136,8 @@ pub struct PlannedLane {
     pub image: StepId,
     /// The runtime disk's step.
     pub runtime_disk: StepId,
-    /// The base images' step.
+    /// The base images' step; empty in a plan that was made before there were any.
+    #[serde(default = "no_step")]
     pub images: StepId,
     /// The Kubernetes disk's step, if its suite is Kubernetes' own.
     #[serde(default)]
@@ -144,6 +145,10 @@ pub struct PlannedLane {
     /// The Kubernetes build's step: its binaries tell which specs will run.
     #[serde(default)]
     pub kubernetes_build: Option<StepId>,
+}
+
+const fn no_step() -> StepId {
+    StepId(String::new())
 }
 
 impl PlannedLane {

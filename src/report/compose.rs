@@ -179,6 +179,7 @@ fn lane(summary: &RunSummary, found: &Found, index: usize, cell: &CellSummary) -
         counts: counts(cell.counts),
         time: words::duration(cell.seconds),
         start: cell.start.as_ref().map(ToString::to_string),
+        identity: cell.identity.clone(),
         suite_time: (cell.suite_seconds > 0.0).then(|| words::duration(cell.suite_seconds)),
         attempts: cell.attempts,
         folder: file_link(&format!("{}/", here.folder)),

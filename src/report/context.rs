@@ -141,6 +141,8 @@ pub struct LaneView {
     pub time: String,
     /// How its node came up.
     pub start: Option<String>,
+    /// Who served its pods, as seen from outside.
+    pub identity: Option<String>,
     /// Of that, the suite's own.
     pub suite_time: Option<String>,
     /// Attempts made.
@@ -462,20 +464,11 @@ pub struct MatrixRow {
 /// A spec on a sandboxer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MatrixCell {
-    /// The outcome's name; `not planned` where the lane does not have the spec.
-    pub outcome: &'static str,
-    /// Its sign.
-    pub sign: &'static str,
-    /// Its colour's name.
-    pub tone: &'static str,
-    /// Its run time, if it ran.
-    pub time: Option<String>,
-    /// That over the median of the others, where it is much more.
+    /// As in the grid.
+    #[serde(flatten)]
+    pub spec: GridCell,
+    /// Its run time over the median of the others, where it is much more.
     pub ratio: Option<String>,
-    /// The page's anchor for its failure.
-    pub anchor: Option<String>,
-    /// Why it is what it is.
-    pub reason: Option<String>,
 }
 
 /// A failure that the profile expects.

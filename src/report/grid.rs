@@ -116,7 +116,8 @@ fn row(
     (rank, row)
 }
 
-fn cell(lane: usize, result: Option<(usize, &SpecResult)>) -> GridCell {
+/// A spec in a lane, or that the lane does not have it.
+pub(super) fn cell(lane: usize, result: Option<(usize, &SpecResult)>) -> GridCell {
     let Some((at, spec)) = result else {
         return GridCell {
             outcome: "not planned",

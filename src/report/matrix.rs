@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::{
     context::{Matrix, MatrixCell, MatrixColumn, MatrixRow},
-    grid::{failure_anchor, has_run, lane_anchor, split_tags},
-    words::{cell_look, duration, spec_look},
+    grid::{cell, has_run, lane_anchor, split_tags},
+    words::{cell_look, duration},
 };
 use crate::model::{CellSummary, RunSummary, SpecName, SpecOutcome, SpecResult};
 
@@ -22,6 +22,18 @@ const BEYOND: f64 = 1.5;
 /// One matrix for each pairing, node and suite that ran specs on several sandboxers.
 #[must_use]
 pub fn matrices(summary: &RunSummary) -> Vec<Matrix> {
+    let groups = groups(summary).into_iter();
+    groups.map(|group| matrix(summary, &group)).collect()
+}
+
+/// Whether a matrix shows the lane with this place in the summary.
+#[must_use]
+pub fn compares(summary: &RunSummary, lane: usize) -> bool {
+    let mut shown = groups(summary).into_iter().flatten();
+    shown.any(|(index, _)| index == lane)
+}
+
+fn groups(summary: &RunSummary) -> Vec<Vec<(usize, &CellSummary)>> {
     let mut groups: Vec<Vec<(usize, &CellSummary)>> = Vec::new();
     for (index, cell) in summary.cells.iter().enumerate() {
         let same = |group: &&mut Vec<(usize, &CellSummary)>| {
@@ -38,11 +50,8 @@ pub fn matrices(summary: &RunSummary) -> Vec<Matrix> {
     let compared = |group: &Vec<(usize, &CellSummary)>| {
         group.iter().filter(|(_, cell)| ran(cell)).count() >= 2
     };
+    groups.retain(compared);
     groups
-        .into_iter()
-        .filter(compared)
-        .map(|group| matrix(summary, &group))
-        .collect()
 }
 
 fn ran(cell: &CellSummary) -> bool {
@@ -202,7 +211,10 @@ fn row(
         .enumerate()
         .map(|(column, (found, ratio))| {
             let slow = ratio.is_some_and(|ratio| ratio >= SHOWN && durations[column] >= 1.0);
-            cell(group[column].0, *found, ratio.filter(|_| slow))
+            MatrixCell {
+                spec: cell(group[column].0, *found),
+                ratio: ratio.filter(|_| slow).map(times),
+            }
         })
         .collect();
     let (text, tags) = split_tags(&name.0);
@@ -252,30 +264,6 @@ fn difference(
             some.join(", "),
             absent.join(", ")
         )),
-    }
-}
-
-fn cell(lane: usize, found: Found<'_>, ratio: Option<f64>) -> MatrixCell {
-    let Some((at, spec)) = found else {
-        return MatrixCell {
-            outcome: "not planned",
-            sign: "",
-            tone: "none",
-            time: None,
-            ratio: None,
-            anchor: None,
-            reason: None,
-        };
-    };
-    let look = spec_look(spec.outcome);
-    MatrixCell {
-        outcome: spec.outcome.name(),
-        sign: look.sign,
-        tone: look.tone,
-        time: has_run(spec.outcome).then(|| duration(spec.seconds)),
-        ratio: ratio.map(times),
-        anchor: spec.outcome.is_failure().then(|| failure_anchor(lane, at)),
-        reason: spec.reason.clone(),
     }
 }
 

@@ -207,6 +207,20 @@ fn machine(page: &mut Page, summary: &RunSummary) {
             page.item(0, "Node", &words);
         }
     }
+    served(page, summary);
+}
+
+/// Who served the pods of the lanes that stand beside no other sandboxer's.
+fn served(page: &mut Page, summary: &RunSummary) {
+    for (index, cell) in summary.cells.iter().enumerate() {
+        if let Some(identity) = &cell.identity
+            && !super::matrix::compares(summary, index)
+        {
+            let lane = &cell.lane;
+            let words = format!("{}, handler {}: {identity}", lane.id, lane.handler);
+            page.item(0, "Served", &words);
+        }
+    }
 }
 
 /// Columns after the lane's name: outcome, passed, failed, skipped, not-run, time.

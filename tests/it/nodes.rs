@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use bellwether::{
     build::cache::{Cache, Kind},
     model::{CellOutcome, ExitCode, NodeStart},
+    profile::{CriLifecycle, SuiteKind},
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -105,5 +106,62 @@ async fn a_snapshot_that_gives_no_node_is_replaced_by_a_boot() {
     let aside = std::fs::read_to_string(attempt.join("failed-restore/console.log.txt")).unwrap();
     assert!(aside.contains("powered on"));
     assert_eq!(snapshots(&world.cache).len(), 1, "the new boot was saved");
+    assert_eq!(left::processes(&world.folder), [""; 0]);
+}
+
+/// A node that was made for a suite without Kubernetes gets it while it runs, and is then saved with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubernetes_is_plugged_into_a_node_that_was_ready_without_it() {
+    let world = World::fresh();
+    let conformance = world.profile(&one_lane("main"));
+    let mut lifecycle = conformance.clone();
+    lifecycle.suites[0].kind = SuiteKind::CriLifecycle(CriLifecycle {
+        focus: vec!["says who and how it is".to_owned()],
+        skip: Vec::new(),
+    });
+    let ran = world.run_profile(lifecycle.clone()).await;
+    assert!(matches!(
+        start(&ran),
+        NodeStart::Booted { plugged: None, .. }
+    ));
+    let plan = ran.text("run.json");
+    assert!(!plan.contains("build.kubernetes"), "nothing waits for it");
+    let [base] = snapshots(&world.cache).try_into().unwrap();
+
+    let first = world.run_profile(conformance.clone()).await;
+    let NodeStart::Restored {
+        plugged: Some(_),
+        broken: None,
+        ..
+    } = start(&first)
+    else {
+        panic!("{:?}", start(&first))
+    };
+    let log = first.text("main.plain.runc.conformance/1/import.log");
+    assert!(log.contains("1 of 1 images imported"), "{log}");
+    let second = world.run_profile(conformance.clone()).await;
+    assert!(matches!(
+        start(&second),
+        NodeStart::Restored { plugged: None, .. }
+    ));
+
+    // The one without Kubernetes is still the one that its own suite starts from, and the next best.
+    let whole = snapshots(&world.cache).into_iter().find(|one| *one != base);
+    std::fs::remove_file(whole.unwrap().join(MEMORY)).unwrap();
+    let third = world.run_profile(conformance).await;
+    let NodeStart::Restored {
+        plugged: Some(_),
+        broken: Some(why),
+        ..
+    } = start(&third)
+    else {
+        panic!("{:?}", start(&third))
+    };
+    assert!(why.starts_with("its memory is not what was saved"), "{why}");
+    let again = world.run_profile(lifecycle).await;
+    assert!(matches!(
+        start(&again),
+        NodeStart::Restored { plugged: None, .. }
+    ));
     assert_eq!(left::processes(&world.folder), [""; 0]);
 }

@@ -13,7 +13,7 @@ use crate::world::{Ran, World, left, main_pairing};
 
 fn steps(ran: &Ran) -> Vec<StepOutcome> {
     let state = RunState::load(ran.folder.path()).unwrap();
-    assert_eq!(state.steps.len(), 7, "{:#?}", state.steps);
+    assert_eq!(state.steps.len(), 8, "{:#?}", state.steps);
     state
         .steps
         .into_iter()

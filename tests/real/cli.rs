@@ -80,6 +80,8 @@ impl Bench {
             profile.to_str().unwrap(),
             "--cold",
             "--no-confirm",
+            "--suite",
+            "conformance",
             "--sandboxer",
             sandboxer,
         ])

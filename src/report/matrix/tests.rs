@@ -140,8 +140,8 @@ proptest! {
             }
             prop_assert!(rows.iter().all(|row| row.cells.len() == lanes.len()));
             for row in &matrix.alike {
-                let passes = row.cells.iter().any(|c| c.outcome == "passed");
-                let fails = row.cells.iter().any(|c| c.outcome == "failed");
+                let passes = row.cells.iter().any(|c| c.spec.outcome == "passed");
+                let fails = row.cells.iter().any(|c| c.spec.outcome == "failed");
                 prop_assert!(!(passes && fails), "{}", row.name);
             }
         }

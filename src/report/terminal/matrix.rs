@@ -77,11 +77,11 @@ fn differing(page: &mut Page, names: &[&str], rows: &[MatrixRow]) {
         let cells: Vec<String> = names
             .iter()
             .zip(&row.cells)
-            .filter(|(_, cell)| !cell.sign.is_empty())
+            .filter(|(_, cell)| !cell.spec.sign.is_empty())
             .map(|(name, cell)| {
                 let parts = [
-                    Some(cell.sign.to_owned()),
-                    cell.time.clone(),
+                    Some(cell.spec.sign.to_owned()),
+                    cell.spec.time.clone(),
                     cell.ratio.clone(),
                 ];
                 let parts: Vec<String> = parts.into_iter().flatten().collect();

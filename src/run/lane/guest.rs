@@ -26,6 +26,9 @@ const DRY_RUN: Duration = Duration::from_secs(120);
 /// From the end of the first boot until CRI says that runtime and network are ready; and for the import of images.
 const READY: Duration = Duration::from_secs(60);
 
+/// What imports said, in the attempt's folder.
+const IMPORT_LOG: &str = "import.log";
+
 /// One call of a suite that asks over CRI.
 const CALL: Duration = Duration::from_secs(20);
 
@@ -229,18 +232,16 @@ impl Attempt<'_> {
     ) -> Result<Ready, Stop> {
         let limit = READY * scale(accelerator);
         let ready = self.answers(machine, limit).await?;
-        let payload = runtime::RUNTIME_DIR;
-        self.import(machine, payload, "import.log", accelerator)
+        self.import(machine, runtime::RUNTIME_DIR, accelerator)
             .await?;
         Ok(ready)
     }
 
-    /// Imports the images of a payload; `file` keeps what that said.
+    /// Imports the images of a payload. What that says is added to what earlier imports said.
     pub(super) async fn import(
         &self,
         machine: &dyn Machine,
         payload: &str,
-        file: &str,
         accelerator: Accelerator,
     ) -> Result<(), Stop> {
         self.wait("the import of the images");
@@ -250,9 +251,11 @@ impl Attempt<'_> {
             .run(&script, limit)
             .await
             .map_err(|error| self.machine_failed(error))?;
-        let log = format!("{}{}", output.text(), output.stderr);
+        let mut log = fs_err::read_to_string(self.folder.file(IMPORT_LOG)).unwrap_or_default();
+        log.push_str(&output.text());
+        log.push_str(&output.stderr);
         self.folder
-            .write(file, log.as_bytes())
+            .write(IMPORT_LOG, log.as_bytes())
             .map_err(|error| self.failed(&error))?;
         if output.status == Some(0) {
             return Ok(());
@@ -265,7 +268,7 @@ impl Attempt<'_> {
             line: decisive
                 .or(lines.len().checked_sub(1))
                 .map(|index| EvidenceLine {
-                    file: file.into(),
+                    file: IMPORT_LOG.into(),
                     line: index as u64 + 1,
                     text: lines[index].to_owned(),
                 }),

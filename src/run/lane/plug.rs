@@ -50,14 +50,8 @@ impl Attempt<'_> {
             let said = output.stderr.trim().to_owned();
             return Err(self.stop(StopKind::Failed, said));
         }
-        let log = "import.kubernetes.log";
-        self.import(
-            machine,
-            runtime::KUBERNETES_DIR,
-            log,
-            start.spec.accelerator,
-        )
-        .await?;
+        self.import(machine, runtime::KUBERNETES_DIR, start.spec.accelerator)
+            .await?;
         Ok(Some(began.elapsed().as_secs_f64()))
     }
 }
