@@ -3,6 +3,7 @@
 //! Owns: the failure record, what is extracted from it, signatures, clusters, statistics, attribution.
 //! Pure. Must not: read files, or judge a run (that is `verdict`).
 
+pub mod attribute;
 mod failure;
 
 pub use failure::{ArtifactLine, Failure, Place};
