@@ -5,5 +5,6 @@
 
 pub mod attribute;
 mod failure;
+pub mod stats;
 
 pub use failure::{ArtifactLine, Failure, Place};
