@@ -117,6 +117,7 @@ fn profile() -> Profile {
             repeat: 1,
         }],
         expect: Vec::new(),
+        rules: Vec::new(),
         narrowed: false,
         gates: BTreeMap::new(),
         schedule: None,

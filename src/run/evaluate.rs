@@ -2,6 +2,8 @@
 
 mod divided;
 
+use std::borrow::Cow;
+
 use fs_err as fs;
 use jiff::tz::TimeZone;
 
@@ -18,7 +20,7 @@ use crate::{
     },
     runtime::identity::{IDENTITY_FILE, Identity},
     suite::{ExitClass, SuiteExit, ginkgo::StreamLog},
-    verdict::{self, LaneCauses},
+    verdict::{self, LaneCauses, Rules},
 };
 
 /// The suite's plan, in the attempt's folder.
@@ -55,10 +57,11 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
     };
     let expects =
         |plan: &SuitePlan, specs: &mut [SpecResult]| expected(run, lane, &state, plan, specs);
+    let rules = rules(run);
     let (mut cell, causes) = if folder.file(parts::FILE).exists() {
-        divided::examine_all(lane, &folder, &state, stop, expects)
+        divided::examine_all(lane, &folder, &state, stop, &rules, expects)
     } else {
-        examine(lane, &folder, &state, stop, expects)
+        examine(lane, &folder, &state, stop, &rules, expects)
     };
     cell.attempts = attempt;
     keep(&folder, &cell);
@@ -88,6 +91,7 @@ fn examine(
     folder: &EvidenceDir,
     state: &LaneState,
     stop: Option<Stop>,
+    rules: &Rules,
     expects: impl FnOnce(&SuitePlan, &mut [SpecResult]) -> Vec<ExpectationUse>,
 ) -> (CellSummary, LaneCauses) {
     let mut cell = CellSummary::new(lane.clone(), CellOutcome::NoTests);
@@ -115,17 +119,37 @@ fn examine(
         }
         Some(stop)
     });
-    let cause = stop.map(|stop| verdict::classify(&stop, &artifacts));
+    let cause = stop.map(|stop| verdict::classify_with(rules, &stop, &artifacts));
     cell.expectations = expects(&plan, &mut reconciled.specs);
     cell.identity = identity(folder);
     let (outcome, counts) =
         verdict::cell_outcome(&plan, &reconciled.specs, cause, &reconciled.disagreements);
-    let causes: LaneCauses = verdict::explain_all(&reconciled.specs, &artifacts);
+    let causes: LaneCauses = verdict::explain_all_with(rules, &reconciled.specs, &artifacts);
     cell.outcome = outcome;
     cell.counts = counts;
     cell.disagreements = reconciled.disagreements;
     cell.specs = reconciled.specs;
     (cell, causes)
+}
+
+/// The shipped rules and those of the run's own profile.
+fn rules(run: &EvidenceDir) -> Cow<'static, Rules> {
+    let record: Option<RunRecord> = run.read_json(record::FILE).ok();
+    let packs: Vec<(&str, &str)> = record
+        .iter()
+        .flat_map(|record| record.profile.rule_packs())
+        .collect();
+    if packs.is_empty() {
+        return Cow::Borrowed(Rules::shipped());
+    }
+    match Rules::with(&packs) {
+        Ok(rules) => Cow::Owned(rules),
+        Err(error) => {
+            // They loaded when the run began: another bellwether may have taken an id since.
+            tracing::error!("the profile's rules cannot be used: {error}");
+            Cow::Borrowed(Rules::shipped())
+        }
+    }
 }
 
 /// Applies the profile's expected failures. The day is the one on which the attempt ran, so that a run which is judged

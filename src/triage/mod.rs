@@ -5,7 +5,9 @@
 
 pub mod cluster;
 pub mod extract;
+pub mod attribute;
 mod failure;
+pub mod stats;
 
 pub use cluster::{
     Cluster, Clustering, Explanation, KnownCluster, Reason, Related, Score, Signature, Triage, cluster,

@@ -16,7 +16,7 @@ use crate::{
         parts::{self, Part},
         state::LaneState,
     },
-    verdict::{self, LaneCauses},
+    verdict::{self, LaneCauses, Rules},
 };
 
 /// All calls as one suite's results, for whoever reads JUnit.
@@ -39,12 +39,13 @@ pub(super) fn examine_all(
     folder: &EvidenceDir,
     state: &LaneState,
     stop: Option<Stop>,
+    rules: &Rules,
     expects: impl FnOnce(&SuitePlan, &mut [SpecResult]) -> Vec<ExpectationUse>,
 ) -> (CellSummary, LaneCauses) {
     let parts: Vec<Part> = folder.read_json(parts::FILE).unwrap_or_default();
     let judged: Vec<Judged> = parts
         .iter()
-        .map(|part| judge(lane, folder, part, &parts))
+        .map(|part| judge(lane, folder, part, &parts, rules))
         .collect();
     let mut cell = CellSummary::new(lane.clone(), CellOutcome::NoTests);
     times(&mut cell, state);
@@ -69,7 +70,7 @@ pub(super) fn examine_all(
         })
         .or_else(|| {
             let nothing = verdict::Artifacts::new(Vec::new());
-            stop.map(|stop| verdict::classify(&stop, &nothing))
+            stop.map(|stop| verdict::classify_with(rules, &stop, &nothing))
         });
     cell.disagreements = standing()
         .flat_map(|part| {
@@ -94,7 +95,7 @@ pub(super) fn examine_all(
     (cell, causes)
 }
 
-fn judge(lane: &Lane, folder: &EvidenceDir, part: &Part, all: &[Part]) -> Judged {
+fn judge(lane: &Lane, folder: &EvidenceDir, part: &Part, all: &[Part], rules: &Rules) -> Judged {
     let own = EvidenceDir::at(folder.file(&part.folder));
     let state = LaneState::of_attempt(&own, lane.id.clone(), 1);
     let (mut cell, causes) = match &state {
@@ -106,7 +107,7 @@ fn judge(lane: &Lane, folder: &EvidenceDir, part: &Part, all: &[Part]) -> Judged
                     .any(|(phase, _)| *phase == Phase::Teardown);
             let stop = (!over).then(|| finish::cut_short(state));
             // What is expected is said once, of the whole lane.
-            examine(lane, &own, state, stop, |_, _| Vec::new())
+            examine(lane, &own, state, stop, rules, |_, _| Vec::new())
         }
         Err(error) => {
             let outcome = super::unreadable(error.to_string());
