@@ -8,6 +8,7 @@ mod cause;
 mod confirm;
 mod event;
 mod expectation;
+pub mod failed;
 mod ids;
 mod lane;
 mod outcome;

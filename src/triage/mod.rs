@@ -3,6 +3,4 @@
 //! Owns: the failure record, what is extracted from it, signatures, clusters, statistics, attribution.
 //! Pure. Must not: read files, or judge a run (that is `verdict`).
 
-mod failure;
-
-pub use failure::{ArtifactLine, Failure, Place};
+pub use crate::model::failed::{ArtifactLine, Failure, Place};

@@ -17,7 +17,9 @@ pub struct Failure {
     pub message: String,
     /// What the test printed (system-out, system-err, a log), as its file holds it; often empty.
     pub output: String,
-    /// When it happened.
+    /// When the test began, if that is known.
+    pub began: Option<Timestamp>,
+    /// When it happened: when the test ended, where that is all that is known.
     pub at: Option<Timestamp>,
     /// Where it was seen, as far as that is known.
     pub place: Place,
