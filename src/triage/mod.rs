@@ -3,4 +3,6 @@
 //! Owns: the failure record, what is extracted from it, signatures, clusters, statistics, attribution.
 //! Pure. Must not: read files, or judge a run (that is `verdict`).
 
+pub mod decisive;
+
 pub use crate::model::failed::{ArtifactLine, Failure, Place};
