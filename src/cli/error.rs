@@ -9,6 +9,7 @@ use crate::{
     profile::ProfileErrors,
     report::{ReportError, words},
     run::{PlanOnlyError, RunError, store::StoreError},
+    verdict::RuleErrors,
 };
 
 use super::Printer;
@@ -19,6 +20,9 @@ pub enum CliError {
     /// The profile is wrong.
     #[error("the profile cannot be used\n\n{0}")]
     Profile(#[from] ProfileErrors),
+    /// Rules are wrong.
+    #[error("the rules cannot be used\n\n{0}")]
+    Rules(#[from] RuleErrors),
     /// A run could not be recorded.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -163,6 +167,7 @@ impl CliError {
             | Self::NoImage { .. }
             | Self::NoSpec { .. } => ExitCode::Usage,
             Self::Profile(_)
+            | Self::Rules(_)
             | Self::Run(RunError::Plan(_))
             | Self::Plan(PlanOnlyError::Plan(_)) => ExitCode::Usage,
             Self::Store(StoreError::Io(_))
@@ -183,6 +188,7 @@ impl CliError {
         match self {
             // They show themselves, each with its place and its own hint.
             Self::Profile(errors) => printer.say(&errors.render(printer.stderr_colour)),
+            Self::Rules(errors) => printer.say(&errors.render(printer.stderr_colour)),
             _ => printer.error(&self.to_string(), &self.hints()),
         }
         std::process::ExitCode::from(self.exit().code())

@@ -15,6 +15,7 @@ mod profile;
 pub mod progress;
 mod report;
 mod repro;
+mod rules;
 mod run;
 mod runs;
 mod selection;
@@ -55,6 +56,7 @@ enum Command {
     Ssh(ssh::SshArgs),
     Repro(repro::ReproArgs),
     Profile(profile::ProfileArgs),
+    Rules(rules::RulesArgs),
     Image(image::ImageArgs),
     Cache(cache::CacheArgs),
     Doctor(doctor::DoctorArgs),
@@ -97,6 +99,7 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Repro(args) => repro::run(args, globals).await,
         Command::Image(args) => image::run(args, globals).await,
         Command::Profile(args) => profile::run(args, globals),
+        Command::Rules(args) => rules::run(args, globals),
         Command::Cache(args) => cache::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals).await,
     }

@@ -7,6 +7,7 @@ use super::{CliError, Globals, printer::columns, selection::Selection};
 use crate::{
     model::ExitCode,
     profile::{self, Overrides, ProfileError},
+    verdict::Rules,
 };
 
 /// List, show or check profiles, or print their JSON Schema
@@ -88,7 +89,26 @@ fn check(profiles: &[String], globals: &Globals) -> Result<ExitCode, CliError> {
     let mut checked = Vec::new();
     for name in profiles {
         let errors = match profile::load(name, &Overrides::default()) {
-            Ok(_) => {
+            Ok(profile) => {
+                let packs: Vec<(&str, &str)> = profile.rule_packs().collect();
+                if let Err(errors) = Rules::with(&packs) {
+                    wrong = true;
+                    if !printer.json {
+                        printer.say(&errors.render(printer.stderr_colour));
+                    }
+                    let of_rules = errors.0.into_iter().map(|problem| ProfileError {
+                        message: problem.message,
+                        file: Some(problem.pack),
+                        line: Some(problem.line),
+                        column: Some(problem.column),
+                        hint: problem.hint,
+                    });
+                    checked.push(Checked {
+                        profile: name,
+                        errors: of_rules.collect(),
+                    });
+                    continue;
+                }
                 if !printer.json {
                     printer.say(&format!("{name}: ok"));
                 }

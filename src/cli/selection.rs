@@ -3,7 +3,10 @@
 use clap::Args;
 
 use super::CliError;
-use crate::profile::{self, Overrides, Profile};
+use crate::{
+    profile::{self, Overrides, Profile},
+    verdict::Rules,
+};
 
 /// Which profile, and what of it.
 #[derive(Clone, Debug, Args)]
@@ -43,7 +46,7 @@ impl Selection {
     /// The profile with everything applied.
     ///
     /// # Errors
-    /// When the profile or the narrowing is wrong.
+    /// When the profile, its rules or the narrowing is wrong.
     pub fn load(&self) -> Result<Profile, CliError> {
         let overrides = Overrides {
             sources: self.sources.clone(),
@@ -53,6 +56,9 @@ impl Selection {
             pairings: self.pairings.clone(),
             focus: self.focus.clone(),
         };
-        Ok(profile::load(&self.profile, &overrides)?)
+        let profile = profile::load(&self.profile, &overrides)?;
+        let packs: Vec<(&str, &str)> = profile.rule_packs().collect();
+        Rules::with(&packs)?;
+        Ok(profile)
     }
 }

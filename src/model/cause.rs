@@ -58,6 +58,45 @@ kebab_enum!(
 );
 
 kebab_enum!(
+    /// What filing an issue may do with it.
+    Filing {
+        /// An issue of its own.
+        Issue => "issue",
+        /// One issue for the whole run, in which it is listed.
+        RunIssue => "run-issue",
+        /// Nothing.
+        #[serde(rename = "none")]
+        Nothing => "none",
+    }
+);
+
+impl Class {
+    /// Every class, in the order in which an attempt can meet them.
+    pub const ALL: [Self; 10] = [
+        Self::Infra,
+        Self::Build,
+        Self::Provision,
+        Self::RuntimeDown,
+        Self::ImagePull,
+        Self::SuiteTimeout,
+        Self::Environment,
+        Self::Assertion,
+        Self::NoEvidence,
+        Self::Unknown,
+    ];
+
+    /// The most that filing may do. What never reached the product is never an issue of one test.
+    #[must_use]
+    pub const fn filing(self) -> Filing {
+        match self {
+            Self::Assertion | Self::Unknown => Filing::Issue,
+            Self::NoEvidence => Filing::Nothing,
+            _ => Filing::RunIssue,
+        }
+    }
+}
+
+kebab_enum!(
     /// Who acts on it.
     Blame {
         /// Kubernetes.

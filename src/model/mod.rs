@@ -20,7 +20,7 @@ mod stop;
 mod summary;
 
 pub use candidate::{Candidate, NodeImageRevision, SandboxerRevision};
-pub use cause::{Blame, Cause, Class, Confidence, EvidenceLine};
+pub use cause::{Blame, Cause, Class, Confidence, EvidenceLine, Filing};
 pub use confirm::{Again, Confirmation, ConfirmedSpec, Rerun};
 pub use event::{Event, EventKind, StepOutcome};
 pub use expectation::{Expectation, ExpectationUse, Standing, Tracker};

@@ -114,6 +114,7 @@ fn profile() -> Profile {
             pairings: names(&["main", "control"]),
         }],
         expect: Vec::new(),
+        rules: Vec::new(),
         narrowed: false,
         gates: BTreeMap::new(),
         schedule: None,

@@ -86,6 +86,9 @@ pub(super) struct RawProfile {
     pub(super) suite: Option<At<Vec<At<RawSuite>>>>,
     /// Failures that are known and do not turn a lane red. Those of an extended profile are kept, after this one's own.
     pub(super) expect: Option<At<Vec<At<RawExpect>>>>,
+    /// Files of classification rules of your own, relative to this file: `bellwether rules check FILE` says whether they
+    /// are good. Default: none.
+    pub(super) rules: Option<List>,
     /// Bounds on numbers over several runs, by metric name such as `pass-rate`.
     pub(super) gates: Option<BTreeMap<Text, At<RawGate>>>,
     /// When the daemon starts a run. Default: it does not.

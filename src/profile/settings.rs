@@ -39,6 +39,9 @@ pub struct Profile {
     /// stale.
     #[serde(default)]
     pub narrowed: bool,
+    /// Files of classification rules (keys of [`Profile::files`]), in the profile's order.
+    #[serde(default)]
+    pub rules: Vec<Utf8PathBuf>,
     /// By metric name, such as `pass-rate`.
     pub gates: BTreeMap<String, Gate>,
     /// When the daemon runs it.
@@ -49,6 +52,13 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Name and text of each of its files of rules.
+    pub fn rule_packs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rules
+            .iter()
+            .filter_map(|path| Some((path.as_str(), self.files.get(path)?.as_str())))
+    }
+
     /// The packages that its sandboxers need in every node image, in the profile's order, each once.
     #[must_use]
     pub fn sandboxer_packages(&self) -> Vec<String> {

@@ -107,6 +107,7 @@ fn raw(profile: &Profile) -> RawProfile {
         node: in_order(&profile.nodes, node),
         sandboxer: in_order(&profile.sandboxers, sandboxer),
         suite: in_order(&profile.suites, suite),
+        rules: paths(&profile.rules),
         expect: (!profile.expect.is_empty())
             .then(|| in_order(&profile.expect, expect))
             .flatten(),

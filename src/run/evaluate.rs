@@ -1,5 +1,7 @@
 //! Judges one attempt from its files alone. A run that ended and a run that was killed go through here.
 
+use std::borrow::Cow;
+
 use fs_err as fs;
 use jiff::tz::TimeZone;
 
@@ -15,7 +17,7 @@ use crate::{
     },
     runtime::identity::{IDENTITY_FILE, Identity},
     suite::{ExitClass, SuiteExit, ginkgo::StreamLog},
-    verdict::{self, LaneCauses},
+    verdict::{self, LaneCauses, Rules},
 };
 
 /// The suite's plan, in the attempt's folder.
@@ -96,12 +98,13 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         }
         Some(stop)
     });
-    let cause = stop.map(|stop| verdict::classify(&stop, &artifacts));
+    let rules = rules(run);
+    let cause = stop.map(|stop| verdict::classify_with(&rules, &stop, &artifacts));
     cell.expectations = expected(run, lane, &state, &plan, &mut reconciled.specs);
     cell.identity = identity(&folder);
     let (outcome, counts) =
         verdict::cell_outcome(&plan, &reconciled.specs, cause, &reconciled.disagreements);
-    let causes: LaneCauses = verdict::explain_all(&reconciled.specs, &artifacts);
+    let causes: LaneCauses = verdict::explain_all_with(&rules, &reconciled.specs, &artifacts);
     cell.outcome = outcome;
     cell.counts = counts;
     cell.disagreements = reconciled.disagreements;
@@ -111,6 +114,26 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         tracing::error!("cannot keep the causes of {}: {error}", lane.id);
     }
     cell
+}
+
+/// The shipped rules and those of the run's own profile.
+fn rules(run: &EvidenceDir) -> Cow<'static, Rules> {
+    let record: Option<RunRecord> = run.read_json(record::FILE).ok();
+    let packs: Vec<(&str, &str)> = record
+        .iter()
+        .flat_map(|record| record.profile.rule_packs())
+        .collect();
+    if packs.is_empty() {
+        return Cow::Borrowed(Rules::shipped());
+    }
+    match Rules::with(&packs) {
+        Ok(rules) => Cow::Owned(rules),
+        Err(error) => {
+            // They loaded when the run began: another bellwether may have taken an id since.
+            tracing::error!("the profile's rules cannot be used: {error}");
+            Cow::Borrowed(Rules::shipped())
+        }
+    }
 }
 
 /// Applies the profile's expected failures. The day is the one on which the attempt ran, so that a run which is judged

@@ -19,6 +19,7 @@ mod rules;
 mod scan;
 mod signature;
 mod specs;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,10 @@ pub use hopeless::{Hopeless, hopeless};
 pub use load::load;
 pub use logs::{Artifact, Artifacts, Line};
 pub use outcome::cell_outcome;
-pub use rules::{Near, Rule, RuleError, Rules, Take, When};
+pub use rules::{
+    Example, Failing, Globs, Near, Rule, RuleErrors, RuleProblem, Rules, Take, When, check,
+};
 pub use scan::{Match, fatal, matches};
 pub use signature::{normalised, signature};
-pub use specs::{LaneCauses, SpecCause, explain, explain_all};
+pub use specs::{LaneCauses, SpecCause, explain, explain_all, explain_all_with};
+pub use text::{EMPTY, MESSAGE, OUTPUT, RuleHit, class_of_text, class_of_text_with};

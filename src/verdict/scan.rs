@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     Artifact, Artifacts, Line, Rule, Rules, Take, When,
-    needle::needle,
+    needle::needles,
     rules::{Globs, Near},
 };
 use crate::model::{Cause, EvidenceLine, Phase};
@@ -163,10 +163,10 @@ fn scan(probes: &[Probe<'_>], file: &Artifact, mut seen: impl FnMut(usize, Line<
     let concerned =
         (0..probes.len()).filter(|index| probes[*index].artifacts.rank(file.file_name()).is_some());
     let (gated, always): (Vec<usize>, Vec<usize>) =
-        concerned.partition(|index| needle(probes[*index].pattern.as_str()).is_some());
+        concerned.partition(|index| !needles(probes[*index].pattern.as_str()).is_empty());
     let needles: Vec<String> = gated
         .iter()
-        .filter_map(|index| needle(probes[*index].pattern.as_str()))
+        .flat_map(|index| needles(probes[*index].pattern.as_str()))
         .map(|needle| regex::escape(&needle))
         .collect();
     let Ok(gate) = Regex::new(&needles.join("|")) else {

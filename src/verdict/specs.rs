@@ -55,9 +55,15 @@ pub fn explain(failed: &SpecResult, artifacts: &Artifacts) -> Option<Cause> {
     explained.specs.into_iter().next().map(|found| found.cause)
 }
 
-/// Why each failed spec of a lane failed; every file is read once.
+/// Why each failed spec of a lane failed, by the shipped rules; every file is read once.
 #[must_use]
 pub fn explain_all(specs: &[SpecResult], artifacts: &Artifacts) -> LaneCauses {
+    explain_all_with(Rules::shipped(), specs, artifacts)
+}
+
+/// The same, by these rules.
+#[must_use]
+pub fn explain_all_with(rules: &Rules, specs: &[SpecResult], artifacts: &Artifacts) -> LaneCauses {
     let failed: Vec<&SpecResult> = specs
         .iter()
         .filter(|spec| spec.outcome.is_failure())
@@ -69,7 +75,7 @@ pub fn explain_all(specs: &[SpecResult], artifacts: &Artifacts) -> LaneCauses {
         .iter()
         .find_map(|spec| spec.started_at.or(spec.ended_at))
         .map_or(1970, |at| at.to_zoned(TimeZone::UTC).year());
-    let trouble = Trouble::collect(Rules::shipped(), artifacts, year);
+    let trouble = Trouble::collect(rules, artifacts, year);
     let quotes = quotes(&failed, artifacts);
     let causes: Vec<SpecCause> = failed
         .iter()

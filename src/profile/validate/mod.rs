@@ -61,6 +61,7 @@ pub(super) fn validate(
     let suites = checker.suites(raw);
     checker.recipes(raw, &builds, runtime.as_ref());
     let expect = checker.expects(raw, &suites);
+    let rules = checker.rules(raw);
     let gates = checker.gates(raw);
     let schedule = checker.schedule(raw);
     Some(Profile {
@@ -80,6 +81,7 @@ pub(super) fn validate(
         suites,
         expect,
         narrowed: false,
+        rules,
         gates,
         schedule,
         files: checker.read,
@@ -324,6 +326,15 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// Files of rules. What they say is checked where rules are known.
+    fn rules(&mut self, raw: &RawProfile) -> Vec<Utf8PathBuf> {
+        let files = raw.rules.as_ref().map(|files| files.get().as_slice());
+        let files = files.unwrap_or_default().iter();
+        files
+            .filter_map(|path| self.file(path, |_| Ok(())))
+            .collect()
     }
 
     fn runtime(&mut self, raw: &RawProfile) -> Option<Runtime> {

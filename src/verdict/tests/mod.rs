@@ -6,6 +6,7 @@ mod outcomes;
 mod pack;
 mod samples;
 mod specs;
+mod texts;
 
 use std::{fs, io::Read as _, path::Path};
 

@@ -5,23 +5,52 @@ use std::{collections::BTreeMap, fs, path::Path};
 use regex::Regex;
 
 use super::FIXTURES;
-use crate::verdict::{Artifacts, Rule, Rules, classify, matches, rules::PACK};
+use crate::verdict::{
+    Artifact, Artifacts, Example, Rule, Rules, check, classify, matches, rules::PACK,
+};
 
-fn fixtures(rule: &Rule, kind: &str) -> Vec<(String, Artifacts)> {
+/// Rules of an attempt's files; those of a failure's own text have tests of their own.
+fn of_files() -> impl Iterator<Item = &'static Rule> {
+    Rules::shipped()
+        .iter()
+        .filter(|rule| !rule.reads_only_texts())
+}
+
+/// The examples in a rule's folder and in the rule itself.
+fn examples(rule: &Rule) -> Vec<Example> {
     let folder = Path::new(FIXTURES).join("rules").join(&rule.id);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&folder).unwrap_or_else(|_| panic!("{} has no fixtures", rule.id)) {
+    let mut found = Example::inline(rule);
+    for entry in fs::read_dir(&folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         // `match-what.journal.log`: the part before the first dot says what it is for.
         let (purpose, artifact) = name.split_once('.').unwrap();
-        if purpose.split('-').next() == Some(kind) {
-            let text = fs::read_to_string(&path).unwrap();
-            found.push((name.clone(), Artifacts::from_pairs([(artifact, text)])));
-        }
+        found.push(Example {
+            matches: purpose.split('-').next() == Some("match"),
+            file: Artifact::new(artifact, fs::read_to_string(&path).unwrap()),
+            name,
+        });
     }
+    found
+}
+
+fn fixtures(rule: &Rule, kind: &str) -> Vec<(String, Artifacts)> {
+    let wanted = kind == "match";
+    let found: Vec<_> = examples(rule)
+        .into_iter()
+        .filter(|example| example.matches == wanted)
+        .map(|example| (example.name, Artifacts::new(vec![example.file])))
+        .collect();
     assert!(!found.is_empty(), "{} has no {kind} fixture", rule.id);
     found
+}
+
+#[test]
+fn every_rule_does_what_its_examples_say() {
+    for rule in Rules::shipped().iter() {
+        let failing = check(Rules::shipped(), rule, &examples(rule));
+        assert!(failing.is_empty(), "{failing:#?}");
+    }
 }
 
 #[test]
@@ -30,7 +59,7 @@ fn every_rule_matches_its_fixtures_and_says_it_well() {
         panic!("{error}");
     }
     let mut said = BTreeMap::new();
-    for rule in Rules::shipped().iter() {
+    for rule in of_files() {
         for (name, artifacts) in fixtures(rule, "match") {
             let found = matches(Rules::shipped(), &artifacts);
             let found = found.iter().find(|found| found.rule.id == rule.id);
@@ -91,7 +120,7 @@ fn elsewhere(artifacts: &Artifacts) -> Artifacts {
 
 #[test]
 fn rules_hold_on_other_nodes_at_other_times() {
-    for rule in Rules::shipped().iter() {
+    for rule in of_files() {
         let stop = super::stop(rule.phases[0], rule.stops[0], "the machine was lost");
         for (name, artifacts) in fixtures(rule, "match") {
             let cause = classify(&stop, &elsewhere(&artifacts));
@@ -182,6 +211,8 @@ fn a_wrong_pack_is_refused_with_the_reason() {
         refused(|good| good.replace("[\"x.log\"]", "[]")),
         refused(|good| good.replace("\"one\"", "\"One\"")),
         refused(|good| good.replace("precedence = 1", "precedence = 1\nat-least = 0")),
+        refused(|good| good.replace("precedence = 1", "precedence = 1\nfiles = \"issue\"")),
+        refused(|good| good.replace("precedence = 1", "precedence = 1\nowner = \" \"")),
     ];
     insta::assert_snapshot!("refused", errors.join("\n---\n"));
 }
