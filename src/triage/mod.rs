@@ -4,5 +4,9 @@
 //! Pure. Must not: read files, or judge a run (that is `verdict`).
 
 pub mod decisive;
+mod grouping;
+mod told;
 
 pub use crate::model::failed::{ArtifactLine, Failure, Place};
+pub use grouping::{Grouper, together};
+pub use told::{Group, Seen, attach, tell};

@@ -1,11 +1,11 @@
 //! What readers give back, and the bounds within which they read. Pure.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::failed::Failure;
+use crate::model::{Cause, failed::Failure};
 
 /// A format that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,6 +87,8 @@ pub struct NodeLog {
 pub struct Reading {
     /// Failures, in the order of their files' names and lines.
     pub failures: Vec<Failure>,
+    /// By a failure's id, the cause that its own run gave it.
+    pub causes: BTreeMap<String, Cause>,
     /// Every file that was looked at.
     pub files: Vec<FileRead>,
     /// Logs of nodes.

@@ -1,13 +1,13 @@
 //! Our own runs: every failed spec and every stopped cell of a summary. Pure.
 
 use crate::model::{
-    CellOutcome, CellSummary, Digest, RunSummary,
+    Cause, CellOutcome, CellSummary, Digest, RunSummary,
     failed::{ArtifactLine, Failure, Place},
 };
 
-/// Every failure of a run, in the order of its cells and specs.
+/// Every failure of a run, in the order of its cells and specs; that of a stopped cell with its cause.
 #[must_use]
-pub fn failures_of(summary: &RunSummary) -> Vec<Failure> {
+pub fn failures_of(summary: &RunSummary) -> Vec<(Failure, Option<Cause>)> {
     let run = summary.run.to_string();
     summary
         .cells
@@ -17,7 +17,7 @@ pub fn failures_of(summary: &RunSummary) -> Vec<Failure> {
 }
 
 /// Every failure of a cell: why it stopped, and its failed specs.
-pub(super) fn of_cell(run: &str, cell: &CellSummary) -> Vec<Failure> {
+pub(super) fn of_cell(run: &str, cell: &CellSummary) -> Vec<(Failure, Option<Cause>)> {
     let mut found = Vec::new();
     if let CellOutcome::Stopped { cause } = &cell.outcome {
         let lines = cause.evidence.iter().map(|line| ArtifactLine {
@@ -42,7 +42,7 @@ pub(super) fn of_cell(run: &str, cell: &CellSummary) -> Vec<Failure> {
         }
         failure.lines = lines;
         failure.id = id(&failure, 0);
-        found.push(failure);
+        found.push((failure, Some((**cause).clone())));
     }
     for (at, spec) in cell.specs.iter().enumerate() {
         if !spec.outcome.is_failure() {
@@ -56,7 +56,7 @@ pub(super) fn of_cell(run: &str, cell: &CellSummary) -> Vec<Failure> {
         let mut failure = failure(run, cell, &spec.name.0, text);
         (failure.began, failure.at) = (spec.started_at, spec.ended_at);
         failure.id = id(&failure, at + 1);
-        found.push(failure);
+        found.push((failure, None));
     }
     found
 }

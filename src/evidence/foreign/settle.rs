@@ -8,7 +8,7 @@ use super::{
     sniff::ProwDocument,
 };
 use crate::model::{
-    CellSummary, Digest, RunSummary,
+    Cause, CellSummary, Digest, RunSummary,
     failed::{Failure, Place},
 };
 
@@ -72,6 +72,7 @@ pub(super) fn settle(
     let mut cells: BTreeMap<String, (usize, Box<CellSummary>)> = BTreeMap::new();
     let mut summaries = Vec::new();
     let mut failures: Vec<Failure> = Vec::new();
+    let mut own = Vec::new();
     let mut kept = 0;
     let mut results = Vec::new();
     for item in items {
@@ -106,9 +107,14 @@ pub(super) fn settle(
             .map(|cell| cell.specs.len() as u64)
             .sum();
         files[read].failures = found.len() as u64;
-        failures.extend(found);
+        own.extend(found);
     }
-    failures.extend(lonely(&runs, cells, &mut files));
+    own.extend(lonely(&runs, cells, &mut files));
+    let mut causes = BTreeMap::new();
+    for (failure, cause) in own {
+        causes.extend(cause.map(|cause| (failure.id.clone(), cause)));
+        failures.push(failure);
+    }
     for (read, file, parsed) in results {
         if enclosing(&runs, &file).is_some() {
             files[read].note = Some("the run's summary tells of it".to_owned());
@@ -142,6 +148,7 @@ pub(super) fn settle(
     files.sort_by(|a, b| a.file.cmp(&b.file));
     Reading {
         failures,
+        causes,
         files,
         logs,
     }
@@ -287,7 +294,7 @@ fn of_run(
     root: &str,
     summary: &RunSummary,
     cells: &BTreeMap<String, (usize, Box<CellSummary>)>,
-) -> Vec<Failure> {
+) -> Vec<(Failure, Option<Cause>)> {
     let run = summary.run.to_string();
     let mut found = Vec::new();
     for cell in &summary.cells {
@@ -304,7 +311,7 @@ fn of_run(
         }
         found.extend(own_run::of_cell(&run, &whole));
     }
-    for failure in &mut found {
+    for (failure, _) in &mut found {
         failure.place.file = format!("{root}/{}", failure.place.file);
     }
     found
@@ -315,7 +322,7 @@ fn lonely(
     runs: &BTreeSet<String>,
     cells: BTreeMap<String, (usize, Box<CellSummary>)>,
     files: &mut [FileRead],
-) -> Vec<Failure> {
+) -> Vec<(Failure, Option<Cause>)> {
     let mut last: BTreeMap<String, (usize, Box<CellSummary>, String)> = BTreeMap::new();
     for (path, (read, cell)) in cells {
         if enclosing(runs, &format!("{path}/cell.json")).is_some() {
@@ -333,7 +340,7 @@ fn lonely(
     for (lane, (read, cell, path)) in last {
         let run = folder(&lane).rsplit('/').next().unwrap_or_default();
         let mut of_cell = own_run::of_cell(run, &cell);
-        for failure in &mut of_cell {
+        for (failure, _) in &mut of_cell {
             let base = failure.place.file.rsplit('/').next().unwrap_or_default();
             failure.place.file = format!("{path}/{base}");
         }

@@ -7,6 +7,7 @@ fn options(width: usize) -> TerminalOptions {
         colour: false,
         failures: 20,
         folder: Some("/state/runs/019aa0d2-4a10-7c3e-9f61-2b7d4c8e5a90".into()),
+        clusters: Vec::new(),
     }
 }
 

@@ -51,6 +51,18 @@ impl Window {
         self.from.is_none_or(|from| at >= from - SLACK) && self.to.is_none_or(|to| at <= to + SLACK)
     }
 
+    /// Its beginning.
+    #[must_use]
+    pub const fn from(&self) -> Option<Timestamp> {
+        self.from
+    }
+
+    /// Its end.
+    #[must_use]
+    pub const fn to(&self) -> Option<Timestamp> {
+        self.to
+    }
+
     /// A moment in it.
     #[must_use]
     pub fn any(&self) -> Option<Timestamp> {
