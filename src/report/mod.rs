@@ -3,6 +3,7 @@
 //! Owns: the terminal summary, the HTML page, merged JUnit, the Prow layout. Must not: judge, or change
 //! what the evidence says. Rendering is pure; [`context`] reads the run directory and [`write_all`] writes it.
 
+mod cluster_view;
 pub mod clusters;
 mod compose;
 mod context;

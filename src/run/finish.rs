@@ -144,7 +144,7 @@ pub fn write(
         })
         .collect();
     let mut verdict = Verdict::of(summary, &causes, gates);
-    verdict.clusters = Some(report::clusters::find(run, summary, &rules(run)));
+    verdict.clusters = Some(report::clusters::find(run, summary, &evaluate::rules(run)));
     run.write_json("verdict.json", &verdict)?;
     run.write_json("summary.json", &shortened(summary))?;
     report::write_all(run, summary)?;

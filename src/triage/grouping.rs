@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::{Failure, Group};
 use crate::{model::Digest, suite::innermost, verdict::normalised};
 
@@ -40,9 +42,37 @@ fn key(failure: &Failure) -> String {
     }
 }
 
-/// Why two failures are together or apart, in words and scores.
+/// Why two failures are together, or apart.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Explained {
+    /// Whether they are one cluster.
+    pub together: bool,
+    /// The same in a sentence.
+    pub words: String,
+    /// What was compared.
+    pub scores: Vec<Score>,
+}
+
+/// One comparison.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Score {
+    /// What was compared.
+    pub what: String,
+    /// How alike, from 0 to 1.
+    pub value: f64,
+    /// From where on it joins by itself.
+    pub bound: Option<f64>,
+}
+
+/// Says why two failures are together or apart.
 #[must_use]
-pub fn together(a: &Failure, b: &Failure) -> (bool, Vec<(String, f64, Option<f64>)>, String) {
+pub fn together(a: &Failure, b: &Failure) -> Explained {
     let same = key(a) == key(b);
-    (same, Vec::new(), String::new())
+    Explained {
+        together: same,
+        words: String::new(),
+        scores: Vec::new(),
+    }
 }
