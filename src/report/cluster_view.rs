@@ -96,7 +96,10 @@ pub struct RelatedView {
 /// `2 causes behind 5 failures`.
 #[must_use]
 pub fn title(clusters: &[ClusterReport]) -> String {
-    let failures: u64 = clusters.iter().map(|cluster| u64::from(cluster.count)).sum();
+    let failures: u64 = clusters
+        .iter()
+        .map(|cluster| u64::from(cluster.count))
+        .sum();
     format!(
         "{} behind {}",
         counted(clusters.len(), "cause"),

@@ -134,7 +134,9 @@ pub fn triage(reading: Reading, rules: &Rules) -> Triaged {
     }
     seen.sort_by(|a, b| {
         let key = |seen: &Seen| (seen.failure.place.file.clone(), seen.failure.place.line);
-        key(a).cmp(&key(b)).then_with(|| a.failure.id.cmp(&b.failure.id))
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.failure.id.cmp(&b.failure.id))
     });
     let clusters = group(&seen, rules);
     Triaged {

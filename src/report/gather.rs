@@ -14,7 +14,8 @@ use super::{
 use crate::{
     evidence::{EvidenceDir, RunDirError},
     model::{
-        Cause, CellOutcome, CellSummary, ClusterReport, Event, EvidenceLine, Failure, LaneId, RunSummary, SpecName,
+        Cause, CellOutcome, CellSummary, ClusterReport, Event, EvidenceLine, Failure, LaneId,
+        RunSummary, SpecName,
     },
     verdict::LaneCauses,
 };

@@ -73,3 +73,45 @@ pub fn triage_html(triaged: &Triaged, title: &str) -> Result<String, ReportError
     };
     page(NAME, TEMPLATE, &context)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn hostile_words_stay_text_and_nothing_is_fetched() {
+        let mut triaged = samples::triaged();
+        let evil = "<script>alert(1)</script>\"'><img src=x>{{ title }}";
+        for cluster in &mut triaged.clusters {
+            cluster.summary = evil.to_owned();
+            cluster.hint = Some(evil.to_owned());
+            cluster.lanes.push(evil.to_owned());
+            for hit in &mut cluster.tests {
+                hit.test = evil.to_owned();
+                hit.lanes.push(evil.to_owned());
+                hit.place = evil.to_owned();
+            }
+        }
+        for file in &mut triaged.files {
+            file.file = evil.to_owned();
+            file.note = Some(evil.to_owned());
+        }
+        let page = triage_html(&triaged, evil).unwrap();
+        assert!(page.contains("&lt;script&gt;alert(1)"));
+        for word in [
+            "<script>alert",
+            "<img",
+            "<link",
+            "src=x>{{",
+            "@import",
+            "url(",
+        ] {
+            assert!(!page.contains(word), "{word}");
+        }
+        for cluster in &triaged.clusters {
+            assert!(page.contains(&cluster.id));
+        }
+        assert!(triage_html(&Triaged::default(), "nothing").is_ok());
+    }
+}

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use fs_err as fs;
 
 use super::{
-    ReportError, TerminalOptions, clusters, context, finished, html, junit, lane_junit, prow, started,
-    terminal,
+    ReportError, TerminalOptions, clusters, context, finished, html, junit, lane_junit, prow,
+    started, terminal,
 };
 use crate::{
     evidence::{EvidenceDir, RunDirError},

@@ -4,7 +4,6 @@
 //! Pure. Must not: read files, or judge a run (that is `verdict`).
 
 pub mod attribute;
-mod failure;
 pub mod decisive;
 mod grouping;
 mod told;

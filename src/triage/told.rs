@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     model::{
-        self, Blame, Cause, Class, ClusterReport, Confidence, EvidenceLine, Filing,
-        RelatedCluster, SpecName, SpecOutcome, SpecResult, TestHit,
+        self, Blame, Cause, Class, ClusterReport, Confidence, EvidenceLine, Filing, RelatedCluster,
+        SpecName, SpecOutcome, SpecResult, TestHit,
     },
     suite::innermost,
     verdict::{self, Artifacts, Rules, class_of_text_with, normalised},
@@ -57,7 +57,9 @@ pub fn attach(seen: &mut [Seen], artifacts: &Artifacts, rules: &Rules) {
         }
         if seen.cause.as_ref().is_none_or(|cause| cause.rule.is_none()) {
             let cause = causes.specs.get(at).map(|found| found.cause.clone());
-            seen.cause = cause.filter(|cause| cause.rule.is_some()).or(seen.cause.take());
+            seen.cause = cause
+                .filter(|cause| cause.rule.is_some())
+                .or(seen.cause.take());
         }
     }
 }
@@ -104,7 +106,10 @@ pub fn tell(seen: &[Seen], groups: &[Group], rules: &Rules) -> Vec<ClusterReport
     }
     reports.sort_by(|a, b| {
         let lanes = (b.lanes.len(), b.count).cmp(&(a.lanes.len(), a.count));
-        b.count.cmp(&a.count).then(lanes).then_with(|| a.id.cmp(&b.id))
+        b.count
+            .cmp(&a.count)
+            .then(lanes)
+            .then_with(|| a.id.cmp(&b.id))
     });
     reports
 }
@@ -158,7 +163,12 @@ fn join_by_cause(told: &mut Vec<(Group, Told)>) {
 fn strongest(seen: &[Seen], group: &Group, rules: &Rules) -> Option<Told> {
     let mut votes: BTreeMap<(bool, Option<String>), (usize, Told)> = BTreeMap::new();
     // Members of a cluster are alike: of a very large one some are enough.
-    for seen in group.members.iter().take(200).filter_map(|at| seen.get(*at)) {
+    for seen in group
+        .members
+        .iter()
+        .take(200)
+        .filter_map(|at| seen.get(*at))
+    {
         let told = cause_of(seen, rules);
         let vote = votes
             .entry((told.from_logs, told.rule.clone()))
@@ -228,12 +238,15 @@ fn cause_of(seen: &Seen, rules: &Rules) -> Told {
 }
 
 fn of_cause(cause: &Cause, failure: &Failure) -> Told {
-    let folder = failure.place.file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = failure
+        .place
+        .file
+        .rsplit_once('/')
+        .map_or("", |(folder, _)| folder);
     let line = cause.evidence.first().map(|line| {
         // Evidence of an attempt names its file within the attempt's folder.
-        let inside = failure.place.attempt > 0
-            && !line.file.as_str().contains('/')
-            && !folder.is_empty();
+        let inside =
+            failure.place.attempt > 0 && !line.file.as_str().contains('/') && !folder.is_empty();
         let file = match inside {
             true => format!("{folder}/{}", line.file).into(),
             false => line.file.clone(),

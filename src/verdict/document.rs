@@ -10,8 +10,8 @@ use super::{
     expectations,
 };
 use crate::model::{
-    Cause, CellOutcome, CellSummary, ClusterReport, Confirmation, ConfirmedSpec, ExitCode, Lane, LaneCounts,
-    LaneId, Rerun, Role, RunId, RunSummary, SCHEMA_VERSION, SpecName, SpecOutcome,
+    Cause, CellOutcome, CellSummary, ClusterReport, Confirmation, ConfirmedSpec, ExitCode, Lane,
+    LaneCounts, LaneId, Rerun, Role, RunId, RunSummary, SCHEMA_VERSION, SpecName, SpecOutcome,
 };
 
 /// A run's verdict.

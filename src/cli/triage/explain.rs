@@ -96,7 +96,12 @@ fn find<'t>(triaged: &'t Triaged, id: &str) -> Result<&'t Failure, CliError> {
     };
     exact.or_else(begins).ok_or_else(|| CliError::NoFailure {
         id: id.to_owned(),
-        some: triaged.failures.iter().take(3).map(|f| f.id.clone()).collect(),
+        some: triaged
+            .failures
+            .iter()
+            .take(3)
+            .map(|f| f.id.clone())
+            .collect(),
     })
 }
 
@@ -148,7 +153,10 @@ fn words(comparison: &Comparison, name: bool) -> String {
     let explained = &comparison.explained;
     let mut text = String::from("\n");
     if name {
-        text.push_str(&format!("{}  {}\n", comparison.other, comparison.other_test));
+        text.push_str(&format!(
+            "{}  {}\n",
+            comparison.other, comparison.other_test
+        ));
     }
     text.push_str(&format!("  {}\n", explained.words));
     for score in &explained.scores {

@@ -224,8 +224,4 @@ impl Tape {
         }
         text
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.head.trim().is_empty() && self.tail.is_empty()
-    }
 }

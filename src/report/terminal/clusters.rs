@@ -16,7 +16,10 @@ pub(super) fn causes(page: &mut Page, clusters: &[ClusterReport], most: usize) {
     if clusters.is_empty() {
         return;
     }
-    let failures: u64 = clusters.iter().map(|cluster| u64::from(cluster.count)).sum();
+    let failures: u64 = clusters
+        .iter()
+        .map(|cluster| u64::from(cluster.count))
+        .sum();
     page.heading(&format!(
         "{} behind {}",
         counted(clusters.len(), "cause"),
@@ -116,6 +119,9 @@ pub(super) fn triaged(page: &mut Page, triaged: &Triaged, most: usize) {
         page.text(2, &format!("{}: {note}", file.file));
     }
     if let Some(more) = noted.len().checked_sub(SKIPPED).filter(|n| *n > 0) {
-        page.text(2, &format!("and {} more; --json lists them", counted(more, "file")));
+        page.text(
+            2,
+            &format!("and {} more; --json lists them", counted(more, "file")),
+        );
     }
 }

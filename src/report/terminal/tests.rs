@@ -22,6 +22,22 @@ fn failed_and_stopped() {
 }
 
 #[test]
+fn causes_lead() {
+    let (summary, found) = samples::failed_run();
+    let options = TerminalOptions {
+        clusters: found.clusters,
+        ..options(80)
+    };
+    insta::assert_snapshot!(terminal(&summary, &options));
+}
+
+#[test]
+fn what_triage_found() {
+    let found = samples::triaged();
+    insta::assert_snapshot!(triage_terminal(&found, &options(80)));
+}
+
+#[test]
 fn expected_and_not() {
     insta::assert_snapshot!(terminal(&samples::expected(), &options(80)));
 }
