@@ -11,7 +11,7 @@ use crate::{
         foreign::{self, FileRead, Reading},
     },
     model::{CellOutcome, ClusterReport, LaneId, RunSummary, SpecName, failed::Failure},
-    triage::{Grouper, Seen, attach, tell},
+    triage::{Seen, attach, tell},
     verdict::{self, Artifact, Artifacts, LaneCauses, Rules},
 };
 
@@ -84,19 +84,11 @@ pub fn find(run: &EvidenceDir, summary: &RunSummary, rules: &Rules) -> Vec<Clust
         }
         seen.extend(here);
     }
-    group(&seen, rules)
+    tell(&seen, rules)
 }
 
 fn folder(lane: &LaneId, attempt: u32) -> String {
     format!("{lane}/{attempt}")
-}
-
-fn group(seen: &[Seen], rules: &Rules) -> Vec<ClusterReport> {
-    let mut grouper = Grouper::default();
-    for seen in seen {
-        grouper.add(&seen.failure);
-    }
-    tell(seen, &grouper.finish(), rules)
 }
 
 /// Clusters what was read from anybody's files.
@@ -138,7 +130,7 @@ pub fn triage(reading: Reading, rules: &Rules) -> Triaged {
             .cmp(&key(b))
             .then_with(|| a.failure.id.cmp(&b.failure.id))
     });
-    let clusters = group(&seen, rules);
+    let clusters = tell(&seen, rules);
     Triaged {
         clusters,
         failures: seen.into_iter().map(|seen| seen.failure).collect(),

@@ -4,10 +4,16 @@
 //! Pure. Must not: read files, or judge a run (that is `verdict`).
 
 pub mod attribute;
+pub mod cluster;
 pub mod decisive;
-mod grouping;
+pub mod extract;
+mod failure;
 mod told;
 
-pub use crate::model::failed::{ArtifactLine, Failure, Place};
-pub use grouping::{Explained, Grouper, Score, together};
-pub use told::{Group, Seen, attach, tell};
+pub use cluster::{
+    Cluster, Clustering, Explanation, KnownCluster, Reason, Related, Score, Signature, Triage,
+    cluster, explain_pair,
+};
+pub use extract::{Extract, Site, Verb, extract};
+pub use failure::{ArtifactLine, Failure, Place, RuleHit};
+pub use told::{Seen, attach, tell};

@@ -1,9 +1,12 @@
 //! What a cluster of failures says to people: its cause in words, with the line that shows it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
-    ArtifactLine, Failure,
+    ArtifactLine, Cluster, Failure, RuleHit, Triage,
     decisive::{NodeLines, Window, year_of},
 };
 use crate::{
@@ -27,15 +30,27 @@ pub struct Seen {
     pub cause: Option<Cause>,
 }
 
-/// Failures that belong together, by their places in the list.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Group {
-    /// The cluster's id.
-    pub id: String,
-    /// Its failures.
-    pub members: Vec<usize>,
-    /// Clusters that look alike.
-    pub related: Vec<(String, f64)>,
+impl Seen {
+    /// The failure with the rule that names its cause: what the logs told of two tests alike is one cause.
+    fn ruled(&self) -> Cow<'_, Failure> {
+        let Some(cause) = &self.cause else {
+            return Cow::Borrowed(&self.failure);
+        };
+        let stopped = !self.failure.place.phase.is_empty();
+        match &cause.rule {
+            // Trouble that only fell into its time may be another's.
+            Some(rule) if stopped || cause.confidence == Confidence::Certain => {
+                let mut failure = self.failure.clone();
+                failure.rule = Some(RuleHit {
+                    id: rule.clone(),
+                    captures: vec![normalised(&cause.summary)],
+                    cause: true,
+                });
+                Cow::Owned(failure)
+            }
+            _ => Cow::Borrowed(&self.failure),
+        }
+    }
 }
 
 /// Lays the node's logs beside its failures: lines that name their objects in their time, and causes that rules read
@@ -84,26 +99,18 @@ fn spec(failure: &Failure) -> SpecResult {
     }
 }
 
-/// Every cluster in words, those with the most failures first. A cause that rules found with the same words in several
-/// groups is one cluster, under the id of the largest.
+/// Clusters failures and says each cluster in words, those with the most failures first.
 #[must_use]
-pub fn tell(seen: &[Seen], groups: &[Group], rules: &Rules) -> Vec<ClusterReport> {
-    let mut told: Vec<(Group, Told)> = groups
-        .iter()
-        .filter_map(|group| Some((group.clone(), strongest(seen, group, rules)?)))
-        .collect();
-    join_by_cause(&mut told);
-    let mut reports: Vec<ClusterReport> = told
-        .into_iter()
-        .map(|(group, told)| report(seen, &group, told))
-        .collect();
-    let known: BTreeSet<String> = reports.iter().map(|report| report.id.clone()).collect();
-    for report in &mut reports {
-        let own = report.id.clone();
-        report
-            .related
-            .retain(|other| other.id != own && known.contains(&other.id));
+pub fn tell(seen: &[Seen], rules: &Rules) -> Vec<ClusterReport> {
+    let mut triage = Triage::default();
+    for seen in seen {
+        triage.add(&seen.ruled());
     }
+    let clusters = triage.finish(&[]).clusters;
+    let mut reports: Vec<ClusterReport> = clusters
+        .iter()
+        .filter_map(|cluster| Some(report(seen, cluster, strongest(seen, cluster, rules)?)))
+        .collect();
     reports.sort_by(|a, b| {
         let lanes = (b.lanes.len(), b.count).cmp(&(a.lanes.len(), a.count));
         b.count
@@ -130,37 +137,8 @@ struct Told {
     from_logs: bool,
 }
 
-fn join_by_cause(told: &mut Vec<(Group, Told)>) {
-    told.sort_by(|(a, _), (b, _)| {
-        let size = b.members.len().cmp(&a.members.len());
-        size.then_with(|| a.id.cmp(&b.id))
-    });
-    let mut first: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut kept: Vec<(Group, Told)> = Vec::new();
-    for (group, told) in told.drain(..) {
-        let key = told
-            .rule
-            .clone()
-            .filter(|_| told.from_logs)
-            .map(|rule| (rule, normalised(&told.summary)));
-        match key.as_ref().and_then(|key| first.get(key)) {
-            Some(at) => {
-                kept[*at].0.members.extend(group.members);
-                kept[*at].0.related.extend(group.related);
-            }
-            None => {
-                if let Some(key) = key {
-                    first.insert(key, kept.len());
-                }
-                kept.push((group, told));
-            }
-        }
-    }
-    *told = kept;
-}
-
 /// The cause that most members have, the surest of them; what logs say goes before what texts say.
-fn strongest(seen: &[Seen], group: &Group, rules: &Rules) -> Option<Told> {
+fn strongest(seen: &[Seen], group: &Cluster, rules: &Rules) -> Option<Told> {
     let mut votes: BTreeMap<(bool, Option<String>), (usize, Told)> = BTreeMap::new();
     // Members of a cluster are alike: of a very large one some are enough.
     for seen in group
@@ -278,7 +256,7 @@ fn place(failure: &Failure) -> EvidenceLine {
     }
 }
 
-fn report(seen: &[Seen], group: &Group, told: Told) -> ClusterReport {
+fn report(seen: &[Seen], group: &Cluster, told: Told) -> ClusterReport {
     let members: Vec<&Failure> = group
         .members
         .iter()
@@ -317,16 +295,14 @@ fn report(seen: &[Seen], group: &Group, told: Told) -> ClusterReport {
     }
     let mut tests: Vec<TestHit> = tests.into_values().collect();
     tests.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.test.cmp(&b.test)));
-    let mut related: Vec<RelatedCluster> = group
+    let related: Vec<RelatedCluster> = group
         .related
         .iter()
-        .map(|(id, score)| RelatedCluster {
-            id: id.clone(),
-            score: *score,
+        .map(|other| RelatedCluster {
+            id: other.id.clone(),
+            score: other.score,
         })
         .collect();
-    related.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
-    related.dedup_by(|a, b| a.id == b.id);
     ClusterReport {
         id: group.id.clone(),
         count: u32::try_from(members.len()).unwrap_or(u32::MAX),

@@ -9,7 +9,7 @@ use crate::{
     cli::{CliError, Globals},
     model::{ClusterReport, ExitCode, failed::Failure},
     report::Triaged,
-    triage::{Explained, together},
+    triage::{Explanation, explain_pair},
 };
 
 /// Failures that one is compared with at most.
@@ -32,7 +32,7 @@ struct Comparison {
     other: String,
     other_test: String,
     #[serde(flatten)]
-    explained: Explained,
+    explained: Explanation,
 }
 
 /// Runs the subcommand.
@@ -133,7 +133,7 @@ fn compare(one: &Failure, other: &Failure) -> Comparison {
         one: one.id.clone(),
         other: other.id.clone(),
         other_test: other.test.clone(),
-        explained: together(one, other),
+        explained: explain_pair(one, other),
     }
 }
 

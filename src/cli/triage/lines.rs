@@ -14,7 +14,7 @@ use crate::{
     cli::{CliError, Printer},
     evidence::foreign::read_line,
     model::{Class, ExitCode},
-    triage::{Group, Grouper},
+    triage::{Cluster, Triage},
     verdict::class_of_text,
 };
 
@@ -38,7 +38,7 @@ pub(super) fn run(file: &Utf8Path, printer: &Printer) -> Result<ExitCode, CliErr
 fn answers(mut input: impl BufRead, file: &Utf8Path) -> io::Result<String> {
     let mut ids = Vec::new();
     let mut classes: Vec<Option<Class>> = Vec::new();
-    let mut grouper = Grouper::default();
+    let mut triage = Triage::default();
     let mut line = Vec::new();
     let mut number = 0;
     loop {
@@ -50,11 +50,11 @@ fn answers(mut input: impl BufRead, file: &Utf8Path) -> io::Result<String> {
         let read = read_line(&line, number, file.as_str());
         let hit = class_of_text(&read.failure.message, &read.failure.output);
         classes.push(hit.map(|hit| hit.class));
-        grouper.add(&read.failure);
+        triage.add(&read.failure);
         ids.push(read.id);
     }
-    let groups = grouper.finish();
-    let mut of: Vec<Option<(&Group, Class)>> = vec![None; ids.len()];
+    let groups = triage.finish(&[]).clusters;
+    let mut of: Vec<Option<(&Cluster, Class)>> = vec![None; ids.len()];
     for group in &groups {
         let common = common(group, &classes);
         for member in &group.members {
@@ -78,7 +78,7 @@ fn answers(mut input: impl BufRead, file: &Utf8Path) -> io::Result<String> {
 }
 
 /// The class that most members of a group have by their own words.
-fn common(group: &Group, classes: &[Option<Class>]) -> Class {
+fn common(group: &Cluster, classes: &[Option<Class>]) -> Class {
     let mut counts: HashMap<Class, usize> = HashMap::new();
     for class in group.members.iter().filter_map(|at| *classes.get(*at)?) {
         *counts.entry(class).or_default() += 1;
