@@ -381,6 +381,7 @@ fn failure(
             ..Place::default()
         },
         lines: Vec::new(),
+        rule: None,
     };
     if *kept > limits.kept {
         failure.message = bounded(&failure.message, 16 << 10);
