@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod decisive;
 pub mod extract;
 mod failure;
+pub mod stats;
 mod told;
 
 pub use cluster::{

@@ -3,7 +3,10 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
 };
+
+use regex::Regex;
 
 use super::{
     ArtifactLine, Cluster, Failure, RuleHit, Triage,
@@ -164,8 +167,13 @@ fn cause_of(seen: &Seen, rules: &Rules) -> Told {
     if let Some(cause) = seen.cause.as_ref().filter(|cause| cause.rule.is_some()) {
         return of_cause(cause, failure);
     }
-    if let Some(hit) = class_of_text_with(rules, &failure.message, &failure.output) {
-        let said = innermost(&failure.message);
+    let hit = class_of_text_with(rules, &failure.message, &failure.output);
+    let describes = hit.as_ref().is_none_or(|hit| hit.class == Class::Assertion);
+    if describes && let Some(told) = by_node_lines(failure, rules) {
+        return told;
+    }
+    if let Some(hit) = hit {
+        let said = own_words(&failure.message);
         let own_words = hit.class == Class::Assertion && !said.is_empty();
         let line = hit.line.map(|line| EvidenceLine {
             text: line.text,
@@ -190,7 +198,7 @@ fn cause_of(seen: &Seen, rules: &Rules) -> Told {
     }
     let said = [failure.message.as_str(), failure.output.as_str()]
         .into_iter()
-        .map(innermost)
+        .map(own_words)
         .find(|said| !said.is_empty());
     let class = if said.is_some() {
         Class::Unknown
@@ -213,6 +221,49 @@ fn cause_of(seen: &Seen, rules: &Rules) -> Told {
         hint: None,
         from_logs: false,
     }
+}
+
+/// What a failure says of itself in one line. bats says first where it was.
+fn own_words(text: &str) -> String {
+    let mut rest = text.trim_start();
+    while ["(in test file ", "(from function ", "in test file "]
+        .iter()
+        .any(|place| rest.starts_with(place))
+        && let Some((_, after)) = rest.split_once('\n')
+    {
+        rest = after.trim_start();
+    }
+    innermost(rest)
+}
+
+/// A test that only waited, while the node's logs say in its time, of its own objects, what it waited for.
+fn by_node_lines(failure: &Failure, rules: &Rules) -> Option<Told> {
+    static WAITED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)timed ?out|deadline exceeded|timeout|never became|did not become|CreatePodSandbox").ok()
+    });
+    if failure.lines.is_empty() || !failure.place.phase.is_empty() {
+        return None;
+    }
+    WAITED.as_ref().filter(|re| re.is_match(&failure.message))?;
+    failure.lines.iter().find_map(|line| {
+        let hit = class_of_text_with(rules, &line.text, "")?;
+        let names_a_cause = !matches!(
+            hit.class,
+            Class::Assertion | Class::NoEvidence | Class::Unknown | Class::SuiteTimeout
+        );
+        names_a_cause.then(|| Told {
+            class: hit.class,
+            blame: hit.blame,
+            confidence: hit.confidence.min(Confidence::Likely),
+            owner: hit.owner,
+            filing: hit.filing,
+            summary: hit.summary,
+            line: Some(evidence_line(line)),
+            rule: Some(hit.rule),
+            hint: hit.hint,
+            from_logs: true,
+        })
+    })
 }
 
 fn of_cause(cause: &Cause, failure: &Failure) -> Told {
