@@ -2,7 +2,7 @@
 
 use crate::{
     build::cache::CacheError,
-    evidence::RunDirError,
+    evidence::{RunDirError, foreign::ForeignError},
     image::ImageError,
     model::{ExitCode, LaneId, SpecName},
     process::ProcessError,
@@ -51,6 +51,17 @@ pub enum CliError {
         name: String,
         /// The images it has.
         images: Vec<String>,
+    },
+    /// A path to be triaged cannot be read.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    /// No failure has this id.
+    #[error("no failure and no cluster has the id `{id}`")]
+    NoFailure {
+        /// What was asked for.
+        id: String,
+        /// Some that are there.
+        some: Vec<String>,
     },
     /// A helper program failed.
     #[error(transparent)]
@@ -130,6 +141,13 @@ impl CliError {
             }
             Self::Image(error) => error.hint().into_iter().collect(),
             Self::NoImage { images, .. } => vec![format!("one of: {}", images.join(", "))],
+            Self::NoFailure { some, .. } if some.is_empty() => {
+                vec!["no failure was found in what was given".to_owned()]
+            }
+            Self::NoFailure { some, .. } => vec![format!(
+                "ids look like {}; `bellwether triage PATH… --json` lists them",
+                some.join(", ")
+            )],
             Self::NoMachine { .. } => {
                 vec!["`bellwether run … --keep` leaves machines up after a run".to_owned()]
             }
@@ -165,6 +183,8 @@ impl CliError {
             | Self::NoLane { .. }
             | Self::NoMachine { .. }
             | Self::NoImage { .. }
+            | Self::NoFailure { .. }
+            | Self::Foreign(_)
             | Self::NoSpec { .. } => ExitCode::Usage,
             Self::Profile(_)
             | Self::Rules(_)

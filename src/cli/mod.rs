@@ -23,6 +23,7 @@ mod show;
 mod ssh;
 mod target;
 mod tools;
+mod triage;
 
 use clap::{Parser, Subcommand};
 
@@ -56,6 +57,7 @@ enum Command {
     Ssh(ssh::SshArgs),
     Repro(repro::ReproArgs),
     Profile(profile::ProfileArgs),
+    Triage(triage::TriageArgs),
     Rules(rules::RulesArgs),
     Image(image::ImageArgs),
     Cache(cache::CacheArgs),
@@ -99,6 +101,7 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Repro(args) => repro::run(args, globals).await,
         Command::Image(args) => image::run(args, globals).await,
         Command::Profile(args) => profile::run(args, globals),
+        Command::Triage(args) => triage::run(args, globals),
         Command::Rules(args) => rules::run(args, globals),
         Command::Cache(args) => cache::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals).await,

@@ -14,7 +14,7 @@ use crate::{
     evidence::EvidenceDir,
     machine::{self, Swept},
     model::{ExitCode, RunSummary},
-    report::{TerminalOptions, terminal},
+    report::{TerminalOptions, clusters, terminal},
     run::{self, Finished, Request, state::RunState, store::Store},
 };
 
@@ -112,6 +112,7 @@ pub fn show(folder: &EvidenceDir, summary: &RunSummary, globals: &Globals) -> Re
             colour: printer.stdout_colour,
             failures: 10,
             folder: Some(folder.path().to_owned()),
+            clusters: clusters::clusters(folder, summary),
         };
         printer.data(&terminal(summary, &options))?;
     }

@@ -6,7 +6,7 @@ use super::{CliError, Globals, progress::view, target};
 use crate::{
     clock,
     model::ExitCode,
-    report::{TerminalOptions, terminal},
+    report::{TerminalOptions, clusters, terminal},
     run::state::RunState,
 };
 
@@ -38,6 +38,7 @@ pub fn run(args: ShowArgs, globals: &Globals) -> Result<ExitCode, CliError> {
                 colour: printer.stdout_colour,
                 failures: if args.all { usize::MAX } else { 10 },
                 folder: Some(run.path().to_owned()),
+                clusters: clusters::clusters(&run, &summary),
             };
             printer.data(&terminal(&summary, &options))?;
         }

@@ -5,9 +5,11 @@
 
 mod candidate;
 mod cause;
+mod cluster_report;
 mod confirm;
 mod event;
 mod expectation;
+pub mod failed;
 mod ids;
 mod lane;
 mod outcome;
@@ -20,6 +22,7 @@ mod summary;
 
 pub use candidate::{Candidate, NodeImageRevision, SandboxerRevision};
 pub use cause::{Blame, Cause, Class, Confidence, EvidenceLine, Filing};
+pub use cluster_report::{ClusterReport, RelatedCluster, TestHit};
 pub use confirm::{Again, Confirmation, ConfirmedSpec, Rerun};
 pub use event::{Event, EventKind, StepOutcome};
 pub use expectation::{Expectation, ExpectationUse, Standing, Tracker};

@@ -1,6 +1,7 @@
 //! A run's summary and what was found in its directory, as the page's context. Pure.
 
 use super::{
+    cluster_view,
     context::{
         CandidateView, CauseView, Counts, EvidenceView, Fact, FailureView, FileLink, Headline,
         LaneView, Packages, Part, ReportContext, Share,
@@ -47,6 +48,8 @@ pub fn compose(summary: &RunSummary, found: &Found) -> ReportContext {
             .map(|end| words::duration(words::between(summary.started_at, end))),
         candidates: summary.candidates.iter().map(candidate).collect(),
         environment: summary.environment.as_ref().map_or(Vec::new(), environment),
+        clusters_title: cluster_view::title(&found.clusters),
+        clusters: cluster_view::of_run(summary, found),
         lanes,
         timeline: timeline(summary, found),
         matrices: matrices(summary),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::excerpt::Excerpt;
+use super::{cluster_view::ClusterView, excerpt::Excerpt};
 
 /// Everything a page shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +25,10 @@ pub struct ReportContext {
     pub candidates: Vec<CandidateView>,
     /// Where it ran.
     pub environment: Vec<Fact>,
+    /// How many causes behind how many failures.
+    pub clusters_title: String,
+    /// The causes, those with the most failures first.
+    pub clusters: Vec<ClusterView>,
     /// In the plan's order.
     pub lanes: Vec<LaneView>,
     /// Steps and lanes over time.

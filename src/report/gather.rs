@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::{
-    ReportContext, compose,
+    ReportContext, clusters, compose,
     excerpt::{Excerpt, around, failed_spec_line},
     links::file_link,
     words::failures,
@@ -14,7 +14,8 @@ use super::{
 use crate::{
     evidence::{EvidenceDir, RunDirError},
     model::{
-        Cause, CellOutcome, CellSummary, Event, EvidenceLine, Failure, LaneId, RunSummary, SpecName,
+        Cause, CellOutcome, CellSummary, ClusterReport, Event, EvidenceLine, Failure, LaneId,
+        RunSummary, SpecName,
     },
     verdict::LaneCauses,
 };
@@ -33,6 +34,10 @@ pub struct Found {
     pub events: Vec<Event>,
     /// By lane.
     pub lanes: BTreeMap<LaneId, FoundLane>,
+    /// The causes behind the run's failures.
+    pub clusters: Vec<ClusterReport>,
+    /// For each of them the surroundings of its line.
+    pub excerpts: Vec<Option<Excerpt>>,
 }
 
 /// What the last attempt of a lane holds.
@@ -69,8 +74,19 @@ pub fn context(run_dir: &EvidenceDir, summary: &RunSummary) -> Result<ReportCont
 pub fn gather(run_dir: &EvidenceDir, summary: &RunSummary) -> Result<Found, RunDirError> {
     let mut found = Found {
         events: run_dir.events()?,
+        clusters: clusters::clusters(run_dir, summary),
         ..Found::default()
     };
+    // Lines of clusters are named from the run directory.
+    let mut logs = Logs {
+        root: run_dir.path(),
+        attempt: run_dir.path(),
+        read: BTreeMap::new(),
+    };
+    for cluster in &found.clusters {
+        let line = cluster.line.as_ref().filter(|line| line.line > 0);
+        found.excerpts.push(line.and_then(|line| logs.at(line)));
+    }
     for cell in &summary.cells {
         found
             .lanes

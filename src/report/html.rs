@@ -1,6 +1,7 @@
 //! The page of a run: one file that needs nothing else, and shows everything without JavaScript. Pure.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tera::{Context, Tera};
 
@@ -9,6 +10,7 @@ use super::{ReportContext, ReportError};
 // The suffix is what turns escaping on.
 const NAME: &str = "report.html";
 const TEMPLATE: &str = include_str!("../../templates/report.html.tera");
+const PARTS: &str = include_str!("../../templates/parts.html.tera");
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
@@ -17,14 +19,23 @@ const SCRIPT: &str = include_str!("../../templates/report.js");
 /// # Errors
 /// When the template does not fit the context.
 pub fn html(context: &ReportContext) -> Result<String, ReportError> {
+    page(NAME, TEMPLATE, context)
+}
+
+/// A page of any template, with the parts, the style and the script that all pages share.
+pub(super) fn page(
+    name: &'static str,
+    template: &'static str,
+    context: &impl Serialize,
+) -> Result<String, ReportError> {
     let mut tera = Tera::new();
-    tera.add_raw_template(NAME, TEMPLATE)?;
+    tera.add_raw_templates([("parts.html", PARTS), (name, template)])?;
     let mut page = Context::from_serialize(context)?;
     page.insert("style", STYLE);
     page.insert("script", SCRIPT);
     let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
     page.insert("script_digest", &digest);
-    Ok(tera.render(NAME, &page)?)
+    Ok(tera.render(name, &page)?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Owns: the terminal summary, the HTML page, merged JUnit, the Prow layout. Must not: judge, or change
 //! what the evidence says. Rendering is pure; [`context`] reads the run directory and [`write_all`] writes it.
 
+mod cluster_view;
+pub mod clusters;
 mod compose;
 mod context;
 mod excerpt;
@@ -16,12 +18,14 @@ mod matrix;
 mod prow;
 mod terminal;
 mod timeline;
+mod triage_page;
 pub mod words;
 mod write;
 
 #[cfg(test)]
 mod samples;
 
+pub use clusters::{Triaged, triage};
 pub use compose::compose;
 pub use context::ReportContext;
 pub use excerpt::plain;
@@ -29,7 +33,8 @@ pub use gather::{Found, context, gather};
 pub use html::html;
 pub use junit::{junit, lane_junit};
 pub use prow::{Finished, Started, finished, started};
-pub use terminal::{TerminalOptions, terminal};
+pub use terminal::{TerminalOptions, terminal, triage_terminal};
+pub use triage_page::triage_html;
 pub use write::write_all;
 
 use crate::evidence::RunDirError;

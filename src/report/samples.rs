@@ -3,15 +3,19 @@
 use camino::Utf8Path;
 use jiff::civil::{Date, date};
 
-use super::gather::{Found, gather};
+use super::{
+    Triaged,
+    gather::{Found, gather},
+    triage,
+};
 use crate::{
-    evidence::EvidenceDir,
+    evidence::{EvidenceDir, foreign},
     model::{
         Blame, Cause, CellOutcome, Class, Confidence, EvidenceLine, ExitCode, Expectation,
         LaneCounts, Phase, PlannedSpec, RunSummary, SpecOutcome, SuitePlan, Tracker,
     },
     profile::Expect,
-    verdict,
+    verdict::{self, Rules},
 };
 
 /// One lane passed, one failed two specs, one stopped: from real logs.
@@ -25,6 +29,32 @@ pub fn failed_run() -> (RunSummary, Found) {
 
 pub fn failed() -> RunSummary {
     failed_run().0
+}
+
+/// What `triage` finds in a folder of foreign files.
+pub fn triaged() -> Triaged {
+    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/triage/foreign");
+    let paths = [
+        "prow",
+        "bats.tap",
+        "bats.xml",
+        "pytest.xml",
+        "failures.jsonl",
+    ];
+    let paths: Vec<_> = paths.iter().map(|path| root.join(path)).collect();
+    let mut reading = foreign::read(&paths, foreign::Limits::default()).unwrap();
+    let shorten = |path: &mut String| *path = path.replace(root.as_str(), "x");
+    for failure in &mut reading.failures {
+        shorten(&mut failure.place.file);
+    }
+    for log in &mut reading.logs {
+        shorten(&mut log.file);
+        shorten(&mut log.root);
+    }
+    for file in &mut reading.files {
+        shorten(&mut file.file);
+    }
+    triage(reading, Rules::shipped())
 }
 
 pub fn passed() -> RunSummary {

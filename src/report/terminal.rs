@@ -2,6 +2,7 @@
 //!
 //! Readable at 80 columns and without colour: every colour stands beside a sign and a word.
 
+mod clusters;
 mod expected;
 mod matrix;
 
@@ -9,12 +10,14 @@ use camino::Utf8PathBuf;
 use owo_colors::{OwoColorize as _, Style};
 
 use super::{
+    clusters::{Triaged, cluster_of},
     excerpt::plain,
     grid::split_tags,
     words::{self, Look},
 };
 use crate::model::{
-    Candidate, Cause, CellOutcome, CellSummary, EvidenceLine, Role, RunSummary, SpecResult,
+    Candidate, Cause, CellOutcome, CellSummary, ClusterReport, EvidenceLine, Role, RunSummary,
+    SpecResult,
 };
 
 /// How the summary is shown.
@@ -28,6 +31,8 @@ pub struct TerminalOptions {
     pub failures: usize,
     /// The run directory, where its files are to be pointed at.
     pub folder: Option<Utf8PathBuf>,
+    /// The run's clusters, which lead.
+    pub clusters: Vec<ClusterReport>,
 }
 
 impl TerminalOptions {
@@ -39,6 +44,7 @@ impl TerminalOptions {
             colour: false,
             failures: usize::MAX,
             folder: None,
+            clusters: Vec::new(),
         }
     }
 }
@@ -52,6 +58,7 @@ pub fn terminal(summary: &RunSummary, options: &TerminalOptions) -> String {
         colour: options.colour,
     };
     head(&mut page, summary);
+    clusters::causes(&mut page, &options.clusters, options.failures);
     for candidate in &summary.candidates {
         candidate_block(&mut page, candidate);
     }
@@ -63,6 +70,18 @@ pub fn terminal(summary: &RunSummary, options: &TerminalOptions) -> String {
         details(&mut page, summary, cell, options);
     }
     foot(&mut page, summary, options);
+    page.out
+}
+
+/// Renders what `triage` found.
+#[must_use]
+pub fn triage_terminal(triaged: &Triaged, options: &TerminalOptions) -> String {
+    let mut page = Page {
+        out: String::new(),
+        width: options.width.clamp(40, 200),
+        colour: options.colour,
+    };
+    clusters::triaged(&mut page, triaged, options.failures);
     page.out
 }
 
@@ -307,7 +326,10 @@ fn details(page: &mut Page, summary: &RunSummary, cell: &CellSummary, options: &
     match &cell.outcome {
         CellOutcome::Stopped { cause } => {
             page.line(&format!("{title} stopped in {}", cause.phase));
-            stopped(page, cell, cause);
+            match cluster_of(&options.clusters, &cell.lane.id, "") {
+                Some(known) => page.item(2, "cause", &known.id),
+                None => stopped(page, cell, cause),
+            }
         }
         _ => {
             page.line(&format!("{title} {}", cell.outcome.name()));
@@ -324,7 +346,7 @@ fn details(page: &mut Page, summary: &RunSummary, cell: &CellSummary, options: &
     }
     let failed: Vec<_> = words::failures(cell).collect();
     for spec in failed.iter().take(options.failures) {
-        failure(page, summary, cell, spec);
+        failure(page, summary, cell, spec, &options.clusters);
     }
     if let Some(more) = failed
         .len()
@@ -369,7 +391,13 @@ fn folder(cell: &CellSummary) -> String {
     format!("{}/{}/", cell.lane.id, cell.attempts.max(1))
 }
 
-fn failure(page: &mut Page, summary: &RunSummary, cell: &CellSummary, spec: &SpecResult) {
+fn failure(
+    page: &mut Page,
+    summary: &RunSummary,
+    cell: &CellSummary,
+    spec: &SpecResult,
+    clusters: &[ClusterReport],
+) {
     page.line("");
     let look = words::spec_look(spec.outcome);
     let (text, tags) = split_tags(&spec.name.0);
@@ -387,6 +415,9 @@ fn failure(page: &mut Page, summary: &RunSummary, cell: &CellSummary, spec: &Spe
         if let Some(reason) = &spec.reason {
             page.item(4, "note", reason);
         }
+    }
+    if let Some(known) = cluster_of(clusters, &cell.lane.id, &spec.name.0) {
+        page.item(4, "cause", &known.id);
     }
     if let Some(confirmed) = words::confirmed(cell, &spec.name) {
         page.item(4, "rerun", &confirmed);

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use fs_err as fs;
 
 use super::{
-    ReportError, TerminalOptions, context, finished, html, junit, lane_junit, prow, started,
-    terminal,
+    ReportError, TerminalOptions, clusters, context, finished, html, junit, lane_junit, prow,
+    started, terminal,
 };
 use crate::{
     evidence::{EvidenceDir, RunDirError},
@@ -27,7 +27,11 @@ pub fn write_all(run_dir: &EvidenceDir, summary: &RunSummary) -> Result<Utf8Path
     if let Some(finished) = finished(summary) {
         prow_dir.write_json("finished.json", &finished)?;
     }
-    let log = terminal(summary, &TerminalOptions::log());
+    let options = TerminalOptions {
+        clusters: clusters::clusters(run_dir, summary),
+        ..TerminalOptions::log()
+    };
+    let log = terminal(summary, &options);
     prow_dir.write("build-log.txt", log.as_bytes())?;
     // Written anew as a whole, so that a lane of an earlier report does not stay behind.
     let artifacts = prow_dir.file("artifacts");

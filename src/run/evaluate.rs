@@ -133,7 +133,7 @@ fn examine(
 }
 
 /// The shipped rules and those of the run's own profile.
-fn rules(run: &EvidenceDir) -> Cow<'static, Rules> {
+pub(super) fn rules(run: &EvidenceDir) -> Cow<'static, Rules> {
     let record: Option<RunRecord> = run.read_json(record::FILE).ok();
     let packs: Vec<(&str, &str)> = record
         .iter()

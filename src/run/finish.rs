@@ -132,7 +132,9 @@ pub fn write(
             ))
         })
         .collect();
-    run.write_json("verdict.json", &Verdict::of(summary, &causes, gates))?;
+    let mut verdict = Verdict::of(summary, &causes, gates);
+    verdict.clusters = Some(report::clusters::find(run, summary, &evaluate::rules(run)));
+    run.write_json("verdict.json", &verdict)?;
     run.write_json("summary.json", &shortened(summary))?;
     report::write_all(run, summary)?;
     Ok(())

@@ -10,8 +10,8 @@ use super::{
     expectations,
 };
 use crate::model::{
-    Cause, CellOutcome, CellSummary, Confirmation, ConfirmedSpec, ExitCode, Lane, LaneCounts,
-    LaneId, Rerun, Role, RunId, RunSummary, SCHEMA_VERSION, SpecName, SpecOutcome,
+    Cause, CellOutcome, CellSummary, ClusterReport, Confirmation, ConfirmedSpec, ExitCode, Lane,
+    LaneCounts, LaneId, Rerun, Role, RunId, RunSummary, SCHEMA_VERSION, SpecName, SpecOutcome,
 };
 
 /// A run's verdict.
@@ -29,6 +29,10 @@ pub struct Verdict {
     pub exit: ExitCode,
     /// The same as a number.
     pub exit_status: u8,
+    /// The causes behind its failures across all lanes, those with the most failures first; absent in verdicts of
+    /// before there were clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<Vec<ClusterReport>>,
     /// Lanes that decide, in the plan's order.
     pub blocking: Vec<LaneVerdict>,
     /// Lanes that are listed and never decide.
@@ -117,6 +121,7 @@ impl Verdict {
             headline: headline(run, &gates, exit),
             exit,
             exit_status: exit.code(),
+            clusters: None,
             blocking: of_role(Role::Blocking),
             informing: of_role(Role::Informing),
             disagreements: said.collect(),

@@ -85,6 +85,8 @@ pub struct JunitReport {
     pub file: String,
     /// Complete cases, in the file's order.
     pub cases: Vec<JunitCase>,
+    /// How many complete cases it has, those included that were not kept.
+    pub seen: u64,
     /// Whether the file ended or broke early.
     pub truncated: bool,
     /// Where and why it broke.
@@ -154,6 +156,7 @@ impl JunitReport {
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.cases.extend(other.cases);
+        self.seen += other.seen;
         self.truncated |= other.truncated;
         self.problem = self.problem.or(other.problem);
         self.properties.extend(other.properties);

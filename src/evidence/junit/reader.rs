@@ -18,6 +18,8 @@ pub struct Limits {
     pub text: usize,
     /// Whether `<system-out>` and `<system-err>` are kept.
     pub output: bool,
+    /// Whether only failed cases are kept, and a file that passes a limit counts as one that broke there.
+    pub failed_only: bool,
 }
 
 impl Default for Limits {
@@ -27,6 +29,7 @@ impl Default for Limits {
             cases: 1_000_000,
             text: 1 << 20,
             output: false,
+            failed_only: false,
         }
     }
 }
@@ -69,7 +72,13 @@ pub fn read_with(bytes: &[u8], file: &str, limits: Limits) -> Result<JunitReport
             ..JunitReport::default()
         },
     };
-    parser.run()?;
+    match parser.run() {
+        Err(error @ JunitError::Limit { .. }) if limits.failed_only => {
+            parser.report.truncated = true;
+            parser.report.problem = Some(error.to_string());
+        }
+        other => other?,
+    }
     Ok(parser.report)
 }
 
@@ -161,7 +170,7 @@ impl Parser<'_> {
                 Tag::Suite
             }
             (b"testcase", false) if self.rooted => {
-                if self.report.cases.len() >= self.limits.cases {
+                if self.report.seen >= self.limits.cases as u64 {
                     return Err(self.limit(at, format!("more than {} cases", self.limits.cases)));
                 }
                 let case = self.begin_case(start, at);
@@ -248,7 +257,13 @@ impl Parser<'_> {
         };
         self.names.truncate(name);
         match tag {
-            Tag::Case => self.report.cases.extend(self.case.take()),
+            Tag::Case => {
+                let case = self.case.take();
+                self.report.seen += 1;
+                let kept =
+                    |case: &JunitCase| !self.limits.failed_only || case.outcome().is_failure();
+                self.report.cases.extend(case.filter(kept));
+            }
             Tag::Suite => {
                 self.suites.pop();
             }
@@ -264,9 +279,10 @@ impl Parser<'_> {
             Some(Tag::Output) => &mut case.output,
             _ => return,
         };
-        if target.len() + text.len() <= limit {
-            target.push_str(text);
-        }
+        // A text of many megabytes keeps its beginning.
+        let room = limit.saturating_sub(target.len());
+        let end = text.floor_char_boundary(room);
+        target.push_str(text.get(..end).unwrap_or_default());
     }
 
     fn end(&mut self) -> Result<(), JunitError> {

@@ -7,6 +7,7 @@ fn options(width: usize) -> TerminalOptions {
         colour: false,
         failures: 20,
         folder: Some("/state/runs/019aa0d2-4a10-7c3e-9f61-2b7d4c8e5a90".into()),
+        clusters: Vec::new(),
     }
 }
 
@@ -18,6 +19,22 @@ fn passed() {
 #[test]
 fn failed_and_stopped() {
     insta::assert_snapshot!(terminal(&samples::failed(), &options(80)));
+}
+
+#[test]
+fn causes_lead() {
+    let (summary, found) = samples::failed_run();
+    let options = TerminalOptions {
+        clusters: found.clusters,
+        ..options(80)
+    };
+    insta::assert_snapshot!(terminal(&summary, &options));
+}
+
+#[test]
+fn what_triage_found() {
+    let found = samples::triaged();
+    insta::assert_snapshot!(triage_terminal(&found, &options(80)));
 }
 
 #[test]

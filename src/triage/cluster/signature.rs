@@ -37,8 +37,16 @@ impl Signature {
         Self {
             name: extract.name.clone(),
             phase: extract.phase.clone(),
-            site: extract.site.as_ref().map(|site| site.file.clone()).unwrap_or_default(),
-            helper: extract.helper.as_ref().map(|site| site.file.clone()).unwrap_or_default(),
+            site: extract
+                .site
+                .as_ref()
+                .map(|site| site.file.clone())
+                .unwrap_or_default(),
+            helper: extract
+                .helper
+                .as_ref()
+                .map(|site| site.file.clone())
+                .unwrap_or_default(),
             verb: extract.verb,
             desc: extract.masked_desc(),
             expectation: extract.expectation.clone(),
@@ -72,7 +80,9 @@ impl Signature {
         match &self.reason {
             Some(reason) if self.ruled => mix(text_hash(reason)),
             Some(reason) => text_hash(reason),
-            None if self.named() => mix(text_hash(name_key(&self.name)) ^ mix(text_hash(self.own_words()))),
+            None if self.named() => {
+                mix(text_hash(name_key(&self.name)) ^ mix(text_hash(self.own_words())))
+            }
             None => mix(text_hash(&self.unnamed())),
         }
     }
@@ -84,7 +94,13 @@ impl Signature {
 
     /// The author's words beside an assertion, if they say something.
     pub(super) fn own_words(&self) -> &str {
-        if self.desc.split_whitespace().filter(|word| word.len() >= 3 && !word.contains('<')).count() >= 3 {
+        if self
+            .desc
+            .split_whitespace()
+            .filter(|word| word.len() >= 3 && !word.contains('<'))
+            .count()
+            >= 3
+        {
             &self.desc
         } else {
             ""
@@ -93,13 +109,18 @@ impl Signature {
 
     /// What a test without a name has instead.
     pub(super) fn unnamed(&self) -> String {
-        format!("{}|{}|{:?}|{}|{}", self.site, self.helper, self.verb, self.desc, self.expectation)
+        format!(
+            "{}|{}|{:?}|{}|{}",
+            self.site, self.helper, self.verb, self.desc, self.expectation
+        )
     }
 
     /// Everything it says, for comparing by words.
     pub(super) fn text(&self) -> Cow<'_, str> {
         match &self.reason {
-            Some(reason) if self.desc.is_empty() && self.expectation.is_empty() => Cow::Borrowed(reason),
+            Some(reason) if self.desc.is_empty() && self.expectation.is_empty() => {
+                Cow::Borrowed(reason)
+            }
             Some(reason) => Cow::Owned(format!("{reason} {} {}", self.desc, self.expectation)),
             None => Cow::Owned(format!("{} {}", self.desc, self.expectation)),
         }

@@ -40,7 +40,9 @@ pub(super) fn closes(line: &str, trimmed: &str, indent: usize) -> bool {
 }
 
 pub(super) fn indent_of(line: &str) -> usize {
-    line.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+    line.bytes()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count()
 }
 
 /// `<*errors.StatusError | 0xc0>: text` into type and text. The address is no part of the type.

@@ -184,14 +184,17 @@ fn structure<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) -> bool 
             if let Some(rest) = line.strip_prefix("Timed out after ")
                 && let Some(dot) = rest.find("s.")
                 && dot < 16
-                && rest[..dot].bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+                && rest[..dot]
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
             {
                 read.verb = Verb::TimedOut;
                 *state = State::Text;
                 after_dot(&rest[dot + 2..], read, state);
                 return true;
             }
-            if let Some(rest) = line.strip_prefix("The function passed to ")
+            if let Some(rest) = line
+                .strip_prefix("The function passed to ")
                 .or_else(|| line.strip_prefix("The matcher passed to "))
             {
                 if let Some(at) = rest.find(" failed at ") {
@@ -212,7 +215,10 @@ fn structure<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) -> bool 
             line.starts_with("There were additional failures")
                 || line.starts_with("Test Suite Failed")
                 || line.starts_with("Test Panicked")
-                || line.starts_with("This is the Progress Report") && { *state = State::Rest; true }
+                || line.starts_with("This is the Progress Report") && {
+                    *state = State::Rest;
+                    true
+                }
         }
         b'F' => {
             if let Some(rest) = line.strip_prefix("Failed after ")
@@ -231,7 +237,10 @@ fn structure<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) -> bool 
             false
         }
         b'E' => {
-            if matches!(line, "Expected success, but got an error:" | "Expected error:") {
+            if matches!(
+                line,
+                "Expected success, but got an error:" | "Expected error:"
+            ) {
                 if matches!(read.verb, Verb::Said) {
                     read.verb = Verb::UnexpectedError;
                 }
@@ -262,7 +271,9 @@ fn structure<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) -> bool 
                 *state = State::Text;
                 return true;
             }
-            if let Some(rest) = line.strip_prefix("Error:") && rest.starts_with([' ', '\t']) {
+            if let Some(rest) = line.strip_prefix("Error:")
+                && rest.starts_with([' ', '\t'])
+            {
                 let rest = rest.trim();
                 match rest {
                     "Received unexpected error:" => *state = State::Error,
@@ -328,7 +339,9 @@ fn structure<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) -> bool 
             false
         }
         b'a' => java_frame(line, read),
-        b'-' | b'=' | b'.' => line.starts_with("---") || line.starts_with("===") || line.starts_with("..."),
+        b'-' | b'=' | b'.' => {
+            line.starts_with("---") || line.starts_with("===") || line.starts_with("...")
+        }
         _ => false,
     }
 }
@@ -351,7 +364,9 @@ fn after_dot<'a>(rest: &'a str, read: &mut Read<'a>, state: &mut State) {
 fn located<'a>(text: &'a str, between: &str, read: &mut Read<'a>) {
     let Some(close) = text.find(']') else { return };
     read.phase = &text[1..close];
-    let Some(rest) = text[close + 1..].strip_prefix(between) else { return };
+    let Some(rest) = text[close + 1..].strip_prefix(between) else {
+        return;
+    };
     let (place, stamp) = rest.split_once(" @ ").unwrap_or((rest, ""));
     if let Some(site) = Site::parse(place) {
         read.site = Some(site);
@@ -365,7 +380,10 @@ fn error_line<'a>(line: &'a str, trimmed: &'a str, read: &mut Read<'a>, state: &
             return;
         }
         if opens(text) {
-            *state = State::Dump { indent: indent_of(line), error: true };
+            *state = State::Dump {
+                indent: indent_of(line),
+                error: true,
+            };
         } else if text == "nil" {
             read.expects(kind);
         } else {
@@ -373,12 +391,19 @@ fn error_line<'a>(line: &'a str, trimmed: &'a str, read: &mut Read<'a>, state: &
         }
     } else if trimmed.starts_with('{') {
         if !trimmed.ends_with('}') {
-            *state = State::Dump { indent: indent_of(line), error: true };
+            *state = State::Dump {
+                indent: indent_of(line),
+                error: true,
+            };
         }
     } else if trimmed.starts_with(['}', ']']) {
     } else if let Some(text) = said(trimmed) {
         read.erred(text);
-    } else if trimmed.starts_with("Test:") || trimmed.contains("/") && trimmed.ends_with(|letter: char| letter.is_ascii_digit()) && !trimmed.contains(' ') {
+    } else if trimmed.starts_with("Test:")
+        || trimmed.contains("/")
+            && trimmed.ends_with(|letter: char| letter.is_ascii_digit())
+            && !trimmed.contains(' ')
+    {
         *state = State::Rest;
     } else {
         read.erred(trimmed);
@@ -389,14 +414,20 @@ fn value_line<'a>(line: &'a str, trimmed: &'a str, read: &mut Read<'a>, state: &
     if let Some((kind, text)) = typed(trimmed) {
         if opens(text) {
             read.expects(kind);
-            *state = State::Dump { indent: indent_of(line), error: false };
+            *state = State::Dump {
+                indent: indent_of(line),
+                error: false,
+            };
         } else {
             read.expects(kind);
             read.expects(text);
         }
     } else if trimmed.starts_with(['}', ']', ')']) {
     } else if opens(trimmed) {
-        *state = State::Dump { indent: indent_of(line), error: false };
+        *state = State::Dump {
+            indent: indent_of(line),
+            error: false,
+        };
     } else if trimmed.starts_with("Test:") || trimmed.starts_with("Gomega truncated") {
         *state = State::Rest;
     } else {
@@ -416,14 +447,19 @@ fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
         return;
     }
     // A path alone: where Ginkgo v1 and stack traces say it happened.
-    if !line.contains(' ') && line.contains('/') && let Some(site) = Site::parse(line) {
+    if !line.contains(' ')
+        && line.contains('/')
+        && let Some(site) = Site::parse(line)
+    {
         if !machinery(&site.file) {
             read.site = Some(site);
         }
         return;
     }
     // `file_test.go:12: text`, `ocicni/ocicni.go:298`, `tests/test_a.py:12: AssertionError`
-    if let Some((place, rest)) = line.split_once(": ").or_else(|| line.strip_suffix(':').map(|place| (place, "")))
+    if let Some((place, rest)) = line
+        .split_once(": ")
+        .or_else(|| line.strip_suffix(':').map(|place| (place, "")))
         && !place.contains(' ')
         && let Some(site) = Site::parse(place)
     {
@@ -449,7 +485,9 @@ fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
         }
         return;
     }
-    if let Some(command) = line.strip_prefix('`') && let Some(end) = command.rfind("' failed") {
+    if let Some(command) = line.strip_prefix('`')
+        && let Some(end) = command.rfind("' failed")
+    {
         read.described(&command[..end]);
         return;
     }
@@ -460,7 +498,10 @@ fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
     }
     if opens(line) {
         read.described(line);
-        *state = State::Dump { indent: 0, error: true };
+        *state = State::Dump {
+            indent: 0,
+            error: true,
+        };
         return;
     }
     read.described(line);
@@ -470,13 +511,24 @@ fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
 fn undated(line: &str) -> &str {
     let bytes = line.as_bytes();
     // klog: `E0114 19:26:38.350] text`
-    if bytes.len() > 20 && matches!(bytes[0], b'I' | b'W' | b'E' | b'F') && bytes[1..5].iter().all(u8::is_ascii_digit) {
+    if bytes.len() > 20
+        && matches!(bytes[0], b'I' | b'W' | b'E' | b'F')
+        && bytes[1..5].iter().all(u8::is_ascii_digit)
+    {
         return line.split_once("] ").map_or(line, |(_, rest)| rest);
     }
     // `Aug 17 17:08:48.006: text`, `Jan 23 08:55:25 host bash[1]: text`
-    if bytes.len() > 16 && bytes[3] == b' ' && bytes[9] == b':' && bytes[4..6].iter().all(|byte| byte.is_ascii_digit() || *byte == b' ') {
+    if bytes.len() > 16
+        && bytes[3] == b' '
+        && bytes[9] == b':'
+        && bytes[4..6]
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || *byte == b' ')
+    {
         let rest = line.get(7..).unwrap_or_default();
-        if let Some((head, text)) = rest.split_once(": ") && head.len() < 60 {
+        if let Some((head, text)) = rest.split_once(": ")
+            && head.len() < 60
+        {
             return text.strip_prefix("INFO: ").unwrap_or(text);
         }
     }
@@ -486,28 +538,56 @@ fn undated(line: &str) -> &str {
 /// What wraps a failure and is never its reason.
 fn wrapper(line: &str) -> bool {
     const HEADS: [&str; 22] = [
-        "•", "STEP", "INFO:", "exit status ", "Node Tests", "make: ***", "Summarizing ", "Gomega truncated", "Consider having",
-        "Learn more here", "Ran ", "FAIL!", "FAIL\t", "ok  \t", "}", "to equal", "to be ", "Full Stack", "Messages:", "error running tests", "Error: process completed", "Process completed with exit code",
+        "•",
+        "STEP",
+        "INFO:",
+        "exit status ",
+        "Node Tests",
+        "make: ***",
+        "Summarizing ",
+        "Gomega truncated",
+        "Consider having",
+        "Learn more here",
+        "Ran ",
+        "FAIL!",
+        "FAIL\t",
+        "ok  \t",
+        "}",
+        "to equal",
+        "to be ",
+        "Full Stack",
+        "Messages:",
+        "error running tests",
+        "Error: process completed",
+        "Process completed with exit code",
     ];
     HEADS.iter().any(|head| line.starts_with(head))
         || line.contains("run_remote.go")
         || line == "FAIL"
         || line == "Failure"
         || line == "Failed"
-        || (line.starts_with("command terminated with exit code") || line.starts_with("Command failed with exit")) 
+        || (line.starts_with("command terminated with exit code")
+            || line.starts_with("Command failed with exit"))
 }
 
 /// `(in test file ./ctr.bats, line 429)`, `(from function `f' in file x, line 1,`
 fn bats_place(line: &str, read: &mut Read<'_>) -> bool {
-    let Some((head, rest)) = line.split_once("file ") else { return false };
-    let Some((file, rest)) = rest.split_once(", line ") else { return false };
+    let Some((head, rest)) = line.split_once("file ") else {
+        return false;
+    };
+    let Some((file, rest)) = rest.split_once(", line ") else {
+        return false;
+    };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let mut site = Site {
         file: inside(file.trim_start_matches("./")).to_owned(),
         function: String::new(),
         line: rest[..digits].parse().unwrap_or(0),
     };
-    if let Some(function) = head.strip_prefix("(from function `").and_then(|rest| rest.split('\'').next()) {
+    if let Some(function) = head
+        .strip_prefix("(from function `")
+        .and_then(|rest| rest.split('\'').next())
+    {
         site.function = function.to_owned();
         read.helper = Some(site);
     } else {
@@ -518,12 +598,29 @@ fn bats_place(line: &str, read: &mut Read<'_>) -> bool {
 
 /// `at org.x.ThingTest.method(ThingTest.java:12)`
 fn java_frame(line: &str, read: &mut Read<'_>) -> bool {
-    let Some(rest) = line.strip_prefix("at ") else { return false };
-    let Some((function, place)) = rest.strip_suffix(')').and_then(|rest| rest.split_once('(')) else { return false };
-    let foreign = ["org.junit", "java.", "jdk.", "sun.", "org.testng", "org.apache.maven", "org.assertj", "org.hamcrest"]
-        .iter()
-        .any(|head| function.starts_with(head));
-    if !foreign && read.site.is_none() && let Some(mut site) = Site::parse(place) {
+    let Some(rest) = line.strip_prefix("at ") else {
+        return false;
+    };
+    let Some((function, place)) = rest.strip_suffix(')').and_then(|rest| rest.split_once('('))
+    else {
+        return false;
+    };
+    let foreign = [
+        "org.junit",
+        "java.",
+        "jdk.",
+        "sun.",
+        "org.testng",
+        "org.apache.maven",
+        "org.assertj",
+        "org.hamcrest",
+    ]
+    .iter()
+    .any(|head| function.starts_with(head));
+    if !foreign
+        && read.site.is_none()
+        && let Some(mut site) = Site::parse(place)
+    {
         site.function = function.to_owned();
         read.site = Some(site);
     }
@@ -541,16 +638,30 @@ fn java_exception(line: &str) -> Option<&str> {
 
 /// In a Go stack: the first function that belongs to neither the runtime nor a test library.
 fn frame<'a>(line: &'a str, previous: &'a str, read: &mut Read<'a>) {
-    let Some((place, _)) = line.split_once(" +0x").or(Some((line, ""))) else { return };
+    let Some((place, _)) = line.split_once(" +0x").or(Some((line, ""))) else {
+        return;
+    };
     if !place.contains(".go:") || place.contains(' ') {
         return;
     }
     let function = previous.split('(').next().unwrap_or_default();
     let function = function.rsplit('/').next().unwrap_or_default();
-    if ["runtime.", "testing.", "panic", "ginkgo", "gomega", "internal."].iter().any(|head| function.starts_with(head)) {
+    if [
+        "runtime.",
+        "testing.",
+        "panic",
+        "ginkgo",
+        "gomega",
+        "internal.",
+    ]
+    .iter()
+    .any(|head| function.starts_with(head))
+    {
         return;
     }
-    let Some(mut site) = Site::parse(place) else { return };
+    let Some(mut site) = Site::parse(place) else {
+        return;
+    };
     if machinery(&site.file) {
         return;
     }
@@ -559,7 +670,9 @@ fn frame<'a>(line: &'a str, previous: &'a str, read: &mut Read<'a>) {
             site.function = function.to_owned();
             read.site = Some(site);
         }
-        Some(known) if known.function.is_empty() && known.file == site.file => known.function = function.to_owned(),
+        Some(known) if known.function.is_empty() && known.file == site.file => {
+            known.function = function.to_owned()
+        }
         Some(_) => {}
     }
 }

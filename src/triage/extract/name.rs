@@ -5,7 +5,8 @@ const TAIL: usize = 70;
 
 /// Words around a name that say that it fails, not which test it is.
 const AROUND: [&str; 14] = [
-    "flaky", "flake", "flakes", "flaking", "failing", "failed", "fails", "fix", "reenable", "test", "tests", "it", "is", "the",
+    "flaky", "flake", "flakes", "flaking", "failing", "failed", "fails", "fix", "reenable", "test",
+    "tests", "it", "is", "the",
 ];
 
 /// The name in lower case words, whole.
@@ -35,16 +36,14 @@ pub fn words(test: &str) -> String {
         }
     }
     let mut list: Vec<&str> = plain.split_whitespace().collect();
-    while list.len() > 2 && (AROUND.contains(&list[list.len() - 1]) || spent(list[list.len() - 1])) {
+    while list.len() > 2 && (AROUND.contains(&list[list.len() - 1]) || spent(list[list.len() - 1]))
+    {
         // `0.00s` came apart at its dot.
         if list.pop().is_some_and(spent) && list.len() > 2 && number(list[list.len() - 1]) {
             list.pop();
         }
     }
-    let lead = list
-        .iter()
-        .take_while(|word| AROUND.contains(word))
-        .count();
+    let lead = list.iter().take_while(|word| AROUND.contains(word)).count();
     if list.len() > lead + 1 {
         list.drain(..lead);
     }
@@ -82,8 +81,14 @@ mod tests {
 
     #[test]
     fn what_surrounds_a_name_is_dropped() {
-        assert_eq!(words("[release-0.15] Flaky Test: Scheduler when Requeueing [It] Should collapse (v1)"), "scheduler when requeueing should collapse v1");
-        assert_eq!(words("TestScalability/WorkloadClasses/small (0.00s)"), "testscalability workloadclasses small");
+        assert_eq!(
+            words("[release-0.15] Flaky Test: Scheduler when Requeueing [It] Should collapse (v1)"),
+            "scheduler when requeueing should collapse v1"
+        );
+        assert_eq!(
+            words("TestScalability/WorkloadClasses/small (0.00s)"),
+            "testscalability workloadclasses small"
+        );
         assert_eq!(words("] x"), "x");
         assert_eq!(words(""), "");
     }
