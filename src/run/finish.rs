@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock,
     evidence::{EvidenceDir, RunDirError},
+    history::{self, Archive},
     machine::{Host, Probe},
     model::{
         CellOutcome, CellSummary, Environment, EventKind, ExitCode, Lane, LaneCounts, LaneId,
@@ -199,6 +200,10 @@ pub async fn all(
         summary.ended_at = Some(now);
     }
     write(run, &summary, gates)?;
+    // The index can be made again at any time: it must not fail a run.
+    if let Err(error) = history::record(store.root(), summary.run, run) {
+        tracing::warn!("the run is not in the history's index yet: {error}");
+    }
     Ok(summary)
 }
 
@@ -217,6 +222,13 @@ pub fn past(store: &Store, profile: &str, most: usize) -> Vec<(EvidenceDir, RunS
         })
         .filter(|(_, summary)| summary.profile == profile)
         .take(most)
+        .map(|(run, mut summary)| {
+            // A run whose details were pruned has its specs in its packed document.
+            if let Err(error) = Archive::at(store.root()).whole(&run, &mut summary) {
+                tracing::warn!("{error}");
+            }
+            (run, summary)
+        })
         .collect()
 }
 

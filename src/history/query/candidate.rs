@@ -140,7 +140,6 @@ impl Index {
         }
         let lanes = self.lanes(None)?;
         let mut cells = Vec::new();
-        let mut previous: Option<(i64, PackedCandidate)> = None;
         for (id, _) in &parsed {
             for cell in self.all(statements::CELLS_OF_CANDIDATE, [id], Cell::of)? {
                 let lane = lanes.iter().find(|lane| lane.id == cell.lane);
@@ -148,23 +147,15 @@ impl Index {
             }
         }
         cells.sort_by(|(a, x), (b, y)| y.at.cmp(&x.at).then_with(|| a.cmp(b)));
-        let Some((_, candidate)) = parsed.into_iter().next() else {
+        let Some((id, candidate)) = parsed.into_iter().next() else {
             return Err(HistoryError::Unknown {
                 what: "candidate",
                 text: digest.to_owned(),
                 near: Vec::new(),
             });
         };
-        if let Some((_, oldest)) = cells.last()
-            && let Some(id) = oldest.candidate_id
-        {
-            let key = (oldest.lane, oldest.at.as_microsecond(), id);
-            let before = self.one(statements::OTHER_CANDIDATE_BEFORE, key, |row| row.get(0))?;
-            if let Some(before) = before {
-                previous = self.candidate(before)?.map(|it| (before, it));
-            }
-        }
-        let previous = previous.map(|(_, it)| it);
+        let own = |(_, cell): &&(String, Cell)| cell.candidate_id == Some(id);
+        let previous = self.before(cells.iter().rev().filter(own), id)?;
         Ok(CandidatePage {
             changes: previous
                 .as_ref()
@@ -173,6 +164,27 @@ impl Index {
             candidate,
             cells,
         })
+    }
+
+    /// The candidate before this one, on the first of its lanes that had another one before.
+    fn before<'c>(
+        &self,
+        oldest_first: impl Iterator<Item = &'c (String, Cell)>,
+        candidate: i64,
+    ) -> Result<Option<PackedCandidate>, HistoryError> {
+        let mut asked = Vec::new();
+        for (_, cell) in oldest_first {
+            if asked.contains(&cell.lane) {
+                continue;
+            }
+            asked.push(cell.lane);
+            let key = (cell.lane, cell.at.as_microsecond(), candidate);
+            let before = self.one(statements::OTHER_CANDIDATE_BEFORE, key, |row| row.get(0))?;
+            if let Some(before) = before {
+                return self.candidate(before);
+            }
+        }
+        Ok(None)
     }
 
     /// Runs that started before a moment, newest first.
