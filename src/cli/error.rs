@@ -3,6 +3,7 @@
 use crate::{
     build::cache::CacheError,
     evidence::{RunDirError, foreign::ForeignError},
+    history::HistoryError,
     image::ImageError,
     model::{ExitCode, LaneId, SpecName},
     process::ProcessError,
@@ -38,6 +39,9 @@ pub enum CliError {
     /// A report could not be made.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The history could not be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The cache could not be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -139,6 +143,7 @@ impl CliError {
                 let names: Vec<_> = lanes.iter().map(LaneId::as_str).collect();
                 vec![format!("one of: {}", names.join(", "))]
             }
+            Self::History(error) => error.hints(),
             Self::Image(error) => error.hint().into_iter().collect(),
             Self::NoImage { images, .. } => vec![format!("one of: {}", images.join(", "))],
             Self::NoFailure { some, .. } if some.is_empty() => {
@@ -176,6 +181,7 @@ impl CliError {
     #[must_use]
     pub const fn exit(&self) -> ExitCode {
         match self {
+            Self::History(error) if error.is_usage() => ExitCode::Usage,
             Self::Store(StoreError::Unknown(_) | StoreError::Ambiguous { .. })
             | Self::NoHome { .. }
             | Self::NoSummary { .. }
@@ -195,6 +201,7 @@ impl CliError {
             | Self::Plan(_)
             | Self::RunDir(_)
             | Self::Report(_)
+            | Self::History(_)
             | Self::Cache(_)
             | Self::Image(_)
             | Self::Process(_)

@@ -7,6 +7,7 @@ mod cache;
 mod doctor;
 mod error;
 mod globals;
+mod history;
 mod host;
 mod image;
 mod plan;
@@ -56,6 +57,7 @@ enum Command {
     Runs(runs::RunsArgs),
     Ssh(ssh::SshArgs),
     Repro(repro::ReproArgs),
+    History(history::HistoryArgs),
     Profile(profile::ProfileArgs),
     Triage(triage::TriageArgs),
     Rules(rules::RulesArgs),
@@ -99,6 +101,7 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Runs(args) => runs::run(&args, globals),
         Command::Ssh(args) => ssh::run(args, globals),
         Command::Repro(args) => repro::run(args, globals).await,
+        Command::History(args) => history::run(args, globals),
         Command::Image(args) => image::run(args, globals).await,
         Command::Profile(args) => profile::run(args, globals),
         Command::Triage(args) => triage::run(args, globals),

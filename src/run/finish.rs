@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock,
     evidence::{EvidenceDir, RunDirError},
+    history,
     machine::{Host, Probe},
     model::{
         CellOutcome, CellSummary, Environment, EventKind, ExitCode, Lane, LaneId, Phase,
@@ -190,6 +191,10 @@ pub async fn all(
         summary.ended_at = Some(now);
     }
     write(run, &summary, gates)?;
+    // The index can be made again at any time: it must not fail a run.
+    if let Err(error) = history::record(store.root(), summary.run, run) {
+        tracing::warn!("the run is not in the history's index yet: {error}");
+    }
     Ok(summary)
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::store::Store;
 use crate::{
     evidence::EvidenceDir,
+    history::Archive,
     model::{Candidate, CellSummary, LaneId, RunId, RunSummary, SpecName, SpecOutcome},
 };
 
@@ -121,5 +122,12 @@ pub fn scan(store: &Store, profile: &str, most: usize) -> Vec<(EvidenceDir, RunS
         })
         .filter(|(_, summary)| summary.profile == profile)
         .take(most)
+        .map(|(run, mut summary)| {
+            // A run whose details were pruned has its specs in its packed document.
+            if let Err(error) = Archive::at(store.root()).whole(&run, &mut summary) {
+                tracing::warn!("{error}");
+            }
+            (run, summary)
+        })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask schema [--check]`, `cargo xtask proto [--check]`, `cargo xtask bench [NAME…]`.
 
 mod bench;
+mod history;
 mod proto;
 mod restore;
 mod schema;
@@ -14,7 +15,8 @@ const USAGE: &str = "usage: cargo xtask schema [--check]
   schema           writes docs/*.schema.json
   schema --check   says whether they are current, and changes nothing
   proto [--check]  the same for proto/runtime.v1.rs, from proto/api.proto
-  bench            measures what docs/benchmarks.md states, and writes it; NAMEs choose";
+  bench            measures what docs/benchmarks.md states, and writes it; NAMEs choose
+  bench history    measures the index over 5,000,000 results, and prints what docs/history.md states";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         ["schema", "--check"] => schema::check(),
         ["proto"] => proto::write(),
         ["proto", "--check"] => proto::check(),
+        ["bench", "history"] => history::in_release().map_err(|error| error.to_string()),
+        [history::HERE] => history::measure().map_err(|error| error.to_string()),
         ["bench", names @ ..] => bench::run(names).map_err(|error| error.to_string()),
         _ => Err(USAGE.to_owned()),
     };

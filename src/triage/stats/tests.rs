@@ -6,8 +6,7 @@ use uuid::Uuid;
 use super::{Trend, of_lane, statistics};
 use crate::model::{
     Again, Candidate, CellOutcome, CellSummary, Confirmation, ConfirmedSpec, ExitCode, Lane,
-    LaneCounts, LaneId, Origin, Rerun, Revision, Role, RunId, RunSummary, SpecName, SpecOutcome,
-    SpecResult,
+    LaneId, Origin, Rerun, Revision, Role, RunId, RunSummary, SpecName, SpecOutcome, SpecResult,
 };
 
 fn lane() -> LaneId {
@@ -51,6 +50,7 @@ fn run(index: usize, commit: usize, ended: char, again: &str) -> RunSummary {
             attempt: 2,
             outcome: outcome(ended),
             seconds: 1.0,
+            good: None,
         })
         .collect();
     RunSummary {
@@ -69,22 +69,9 @@ fn run(index: usize, commit: usize, ended: char, again: &str) -> RunSummary {
         }],
         environment: None,
         cells: vec![CellSummary {
-            lane: Lane {
-                id: lane(),
-                pairing: "main".to_owned(),
-                node: "plain".to_owned(),
-                sandboxer: "runc".to_owned(),
-                handler: "runc".to_owned(),
-                suite: "conformance".to_owned(),
-                role: Role::Blocking,
-            },
-            outcome: CellOutcome::Passed,
-            counts: LaneCounts::default(),
             seconds: 1.0,
             suite_seconds: 1.0,
             attempts: 1,
-            start: None,
-            disagreements: Vec::new(),
             specs: vec![SpecResult {
                 name: spec(),
                 outcome: outcome(ended),
@@ -95,7 +82,6 @@ fn run(index: usize, commit: usize, ended: char, again: &str) -> RunSummary {
                 failure: None,
                 reason: None,
             }],
-            expectations: Vec::new(),
             confirmed: if reruns.is_empty() {
                 Vec::new()
             } else {
@@ -104,9 +90,21 @@ fn run(index: usize, commit: usize, ended: char, again: &str) -> RunSummary {
                     spec: spec(),
                     confirmation: Confirmation::Deterministic,
                     reruns,
+                    note: None,
                 }]
             },
-            identity: None,
+            ..CellSummary::new(
+                Lane {
+                    id: lane(),
+                    pairing: "main".to_owned(),
+                    node: "plain".to_owned(),
+                    sandboxer: "runc".to_owned(),
+                    handler: "runc".to_owned(),
+                    suite: "conformance".to_owned(),
+                    role: Role::Blocking,
+                },
+                CellOutcome::Passed,
+            )
         }],
         exit: ExitCode::Passed,
     }
