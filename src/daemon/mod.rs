@@ -1,0 +1,5 @@
+//! The daemon: starts `bellwether run` by schedule and by request, and follows its events.
+//!
+//! Owns: the schedule, the queue, children, `state.db`. Must not: run a lane itself, or judge one.
+
+pub mod schedule;
