@@ -1,6 +1,7 @@
 //! What waits in the queue, and what runs.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::Demand;
 
@@ -9,7 +10,8 @@ use super::Demand;
 pub struct RequestId(pub i64);
 
 /// Why a request exists.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Trigger {
     /// A label on a pull request.
     PullRequest {
