@@ -4,6 +4,7 @@
 //! Owns: arguments, the printer, the live view, hints. Must not: know how anything is done.
 
 mod cache;
+mod daemon;
 mod doctor;
 mod error;
 mod globals;
@@ -13,6 +14,7 @@ mod plan;
 mod printer;
 mod profile;
 pub mod progress;
+mod queue;
 mod report;
 mod repro;
 mod run;
@@ -56,6 +58,8 @@ enum Command {
     Repro(repro::ReproArgs),
     Profile(profile::ProfileArgs),
     Image(image::ImageArgs),
+    Daemon(daemon::DaemonArgs),
+    Queue(queue::QueueArgs),
     Cache(cache::CacheArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -97,6 +101,8 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Repro(args) => repro::run(args, globals).await,
         Command::Image(args) => image::run(args, globals).await,
         Command::Profile(args) => profile::run(args, globals),
+        Command::Daemon(args) => daemon::run(args, globals).await,
+        Command::Queue(args) => queue::run(args, globals),
         Command::Cache(args) => cache::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals).await,
     }

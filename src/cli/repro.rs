@@ -63,6 +63,7 @@ pub async fn run(args: ReproArgs, globals: &Globals) -> Result<ExitCode, CliErro
             cold: false,
             confirm: false,
             if_changed: false,
+            id: None,
         };
         let Finished::Ran { folder, summary } = run_command::execute(request, globals).await?
         else {

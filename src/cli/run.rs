@@ -13,7 +13,7 @@ use super::{
 use crate::{
     evidence::EvidenceDir,
     machine::{self, Swept},
-    model::{ExitCode, RunSummary},
+    model::{ExitCode, RunId, RunSummary},
     report::{TerminalOptions, terminal},
     run::{self, Finished, Request, state::RunState, store::Store},
 };
@@ -40,6 +40,9 @@ pub struct RunArgs {
     /// Run no failed spec once more
     #[arg(long)]
     no_confirm: bool,
+    /// The run's id; refused if there is such a run. For who starts runs and must find them again
+    #[arg(long, value_name = "UUID", hide = true)]
+    id: Option<RunId>,
 }
 
 /// Runs the subcommand.
@@ -54,6 +57,7 @@ pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError>
         cold: args.cold,
         confirm: !args.no_confirm,
         if_changed: args.if_changed,
+        id: args.id,
     };
     match execute(request, globals).await? {
         Finished::Unchanged { folder, exit } => {

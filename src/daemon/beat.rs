@@ -75,6 +75,8 @@ pub struct Beat<R> {
     host: Capacity,
     retry: RetryPolicy,
     breakers: BTreeMap<Class, Breaker>,
+    /// Classes that something outside the database holds back: a disk that is nearly full.
+    held: Vec<(Class, String)>,
     draining: bool,
 }
 
@@ -88,6 +90,7 @@ impl<R: Runs> Beat<R> {
             host,
             retry: RetryPolicy::default(),
             breakers: BTreeMap::new(),
+            held: Vec::new(),
             draining: false,
         };
         beat.watch(watched);
@@ -100,6 +103,17 @@ impl<R: Runs> Beat<R> {
             .into_iter()
             .map(|one| (one.profile.clone(), one))
             .collect();
+    }
+
+    /// Whether a profile is among those it watches.
+    #[must_use]
+    pub fn knows(&self, profile: &str) -> bool {
+        self.watched.contains_key(profile)
+    }
+
+    /// Holds classes back until it is told otherwise.
+    pub fn hold(&mut self, held: Vec<(Class, String)>) {
+        self.held = held;
     }
 
     /// Starts nothing new from now on.
@@ -457,7 +471,7 @@ impl<R: Runs> Beat<R> {
     fn policy(&self, now: Timestamp) -> Result<Policy, StateError> {
         let mut policy = Policy {
             draining: self.draining,
-            held: BTreeMap::new(),
+            held: self.held.iter().cloned().collect(),
             paused: BTreeMap::new(),
         };
         const CLASSES: [Class; 5] = [

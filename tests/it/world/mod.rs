@@ -156,6 +156,7 @@ impl World {
             cold: self.cold,
             confirm: self.confirm,
             if_changed,
+            id: None,
         };
         let watchers = self.watchers.clone();
         let observer: Observer = Arc::new(move |scope, event| {
