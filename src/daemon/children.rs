@@ -1,6 +1,6 @@
 //! Runs as processes of their own: `bellwether run`, which outlives the daemon, and its run directory.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, process::Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
@@ -212,6 +212,3 @@ fn last_line(file: &Utf8Path) -> Option<String> {
         .find(|line| !line.is_empty())
         .map(|line| line.chars().filter(|c| !c.is_control()).take(300).collect())
 }
-
-/// How long the loop sleeps at most: a clock that jumps is seen within this time.
-pub const LONGEST_SLEEP: Duration = Duration::from_secs(30);

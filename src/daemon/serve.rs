@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, signal::unix, sync::mpsc};
 use super::{
     api::{self, Face, Health, Order},
     beat::{Beat, Notice, Watched},
-    children::{Children, LONGEST_SLEEP},
+    children::Children,
     metrics::Metrics,
     notify::Notify,
     schedule::{Class, Trigger},
@@ -19,6 +19,11 @@ use crate::{clock, run, run::store::Store};
 
 /// From this used share of the disk on no backfill starts, and from the second on nothing.
 const WATERMARKS: [f64; 2] = [0.85, 0.95];
+
+/// Between two looks while something runs.
+const SOON: Duration = Duration::from_secs(1);
+/// Between two looks else: a clock that jumps is seen within this time, and so is an order.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// The daemon cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -136,19 +141,11 @@ impl Daemon {
         }
     }
 
-    /// Short while something runs, so that its end is seen soon.
+    /// Short while something runs, so that its end is seen soon; and never long, since `bellwether queue` writes orders
+    /// straight into the database.
     fn pause(&mut self) -> Result<Duration, DaemonError> {
-        let busy = self
-            .beat
-            .state()
-            .live()?
-            .iter()
-            .any(|row| row.run.is_some());
-        Ok(if busy {
-            Duration::from_secs(5)
-        } else {
-            LONGEST_SLEEP
-        })
+        let busy = self.beat.state().live()?.iter().any(|row| row.run.is_some());
+        Ok(if busy { SOON } else { LONGEST_SLEEP })
     }
 
     async fn look(&mut self, face: &Face) -> Result<(), DaemonError> {
