@@ -7,6 +7,7 @@
 pub mod build;
 pub mod cli;
 pub mod clock;
+pub mod daemon;
 pub mod evidence;
 pub mod history;
 pub mod ignition;

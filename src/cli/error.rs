@@ -2,6 +2,7 @@
 
 use crate::{
     build::cache::CacheError,
+    daemon::{schedule::CalendarError, serve::DaemonError},
     evidence::{RunDirError, foreign::ForeignError},
     history::HistoryError,
     image::ImageError,
@@ -81,6 +82,20 @@ pub enum CliError {
         /// The variable that would name it.
         variable: &'static str,
     },
+    /// A profile's schedule cannot be used.
+    #[error("{profile}: {error}")]
+    Schedule {
+        /// Which.
+        profile: String,
+        /// Why.
+        error: CalendarError,
+    },
+    /// The daemon cannot go on.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    /// The queue does not take it.
+    #[error("{0}")]
+    Queue(String),
     /// The run has no summary: it was killed, or it runs.
     #[error("run {run} has no summary yet")]
     NoSummary {
@@ -186,6 +201,8 @@ impl CliError {
             | Self::NoHome { .. }
             | Self::NoSummary { .. }
             | Self::Form { .. }
+            | Self::Queue(_)
+            | Self::Schedule { .. }
             | Self::NoLane { .. }
             | Self::NoMachine { .. }
             | Self::NoImage { .. }
@@ -204,6 +221,7 @@ impl CliError {
             | Self::History(_)
             | Self::Cache(_)
             | Self::Image(_)
+            | Self::Daemon(_)
             | Self::Process(_)
             | Self::Io(_) => ExitCode::Infra,
         }

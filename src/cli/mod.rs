@@ -4,6 +4,7 @@
 //! Owns: arguments, the printer, the live view, hints. Must not: know how anything is done.
 
 mod cache;
+mod daemon;
 mod doctor;
 mod error;
 mod globals;
@@ -14,6 +15,7 @@ mod plan;
 mod printer;
 mod profile;
 pub mod progress;
+mod queue;
 mod report;
 mod repro;
 mod rules;
@@ -62,6 +64,8 @@ enum Command {
     Triage(triage::TriageArgs),
     Rules(rules::RulesArgs),
     Image(image::ImageArgs),
+    Daemon(daemon::DaemonArgs),
+    Queue(queue::QueueArgs),
     Cache(cache::CacheArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -106,6 +110,8 @@ async fn dispatch(command: Command, globals: &Globals) -> Result<ExitCode, CliEr
         Command::Profile(args) => profile::run(args, globals),
         Command::Triage(args) => triage::run(args, globals),
         Command::Rules(args) => rules::run(args, globals),
+        Command::Daemon(args) => daemon::run(args, globals).await,
+        Command::Queue(args) => queue::run(args, globals),
         Command::Cache(args) => cache::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals).await,
     }

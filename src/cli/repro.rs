@@ -76,6 +76,7 @@ pub async fn run(args: ReproArgs, globals: &Globals) -> Result<ExitCode, CliErro
         confirm: false,
         candidates: Some(candidates(&record, &profile)),
         if_changed: false,
+        id: None,
         command: std::env::args().collect(),
         profile,
     };

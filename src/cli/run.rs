@@ -13,7 +13,7 @@ use super::{
 use crate::{
     evidence::EvidenceDir,
     machine::{self, Swept},
-    model::{ExitCode, RunSummary},
+    model::{ExitCode, RunId, RunSummary},
     report::{TerminalOptions, clusters, terminal},
     run::{self, Finished, Request, state::RunState, store::Store},
 };
@@ -44,6 +44,9 @@ pub struct RunArgs {
     /// Run no failed spec again
     #[arg(long)]
     no_confirm: bool,
+    /// The run's id; refused if there is such a run. For who starts runs and must find them again
+    #[arg(long, value_name = "UUID", hide = true)]
+    id: Option<RunId>,
 }
 
 /// Runs the subcommand.
@@ -60,6 +63,7 @@ pub async fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError>
         confirm: !args.no_confirm,
         candidates: None,
         if_changed: args.if_changed,
+        id: args.id,
     };
     match execute(request, globals).await? {
         Finished::Unchanged { folder, exit } => {

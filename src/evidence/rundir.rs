@@ -31,12 +31,15 @@ pub struct EvidenceDir {
 }
 
 impl EvidenceDir {
-    /// Makes the folder of a new run under `runs`.
+    /// Makes the folder of a new run under `runs`. Two processes cannot both make it.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is there.
     pub fn create_run(runs: &Utf8Path, id: RunId) -> Result<Self, RunDirError> {
-        Self::create(runs.join(id.to_string()))
+        fs::create_dir_all(runs)?;
+        let path = runs.join(id.to_string());
+        fs::create_dir(&path)?;
+        Ok(Self { path })
     }
 
     /// Makes the folder at `path`.

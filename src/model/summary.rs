@@ -34,6 +34,17 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
+    /// Every one of them.
+    pub const ALL: [Self; 7] = [
+        Self::Passed,
+        Self::Failed,
+        Self::Usage,
+        Self::Infra,
+        Self::Build,
+        Self::Incomplete,
+        Self::Interrupted,
+    ];
+
     /// The process's exit status.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -80,7 +80,7 @@ pub async fn run(
 ) -> Result<Finished, RunError> {
     let store = Store::open(&host.state)?;
     let cache = Cache::open(&host.cache)?;
-    let id = clock::new_run_id();
+    let id = request.id.unwrap_or_else(clock::new_run_id);
     let folder = EvidenceDir::create_run(&store.runs_folder(), id)?;
     let lock = store.lock(&folder)?;
     let mut record = RunRecord {

@@ -39,7 +39,7 @@ use crate::{
     build::cache::CacheError,
     evidence::{EvidenceDir, RunDirError},
     machine::Hypervisor,
-    model::{Candidate, Cause, ExitCode, RunSummary},
+    model::{Candidate, Cause, ExitCode, RunId, RunSummary},
     plan::{Plan, PlanError},
     profile::Profile,
 };
@@ -98,6 +98,8 @@ pub struct Request {
     pub candidates: Option<Vec<Candidate>>,
     /// Whether to do nothing when the last run, finished, had the same profile and the same candidates.
     pub if_changed: bool,
+    /// The run's id; a new one if there is none.
+    pub id: Option<RunId>,
 }
 
 /// How a run ended.

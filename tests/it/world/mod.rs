@@ -171,6 +171,7 @@ impl World {
             confirm: self.confirm,
             candidates: self.candidates.clone(),
             if_changed,
+            id: None,
         };
         let watchers = self.watchers.clone();
         let observer: Observer = Arc::new(move |scope, event| {

@@ -1,0 +1,6 @@
+mod calendar;
+mod fire;
+mod queue;
+mod retry;
+
+mod sim;
