@@ -68,8 +68,8 @@ fn common(
 }
 
 /// A run's surroundings with an earlier run's profile, and what that run's lane was made of.
-async fn restore<'c>(
-    context: &'c Context,
+async fn restore(
+    context: &Context,
     good: &LastGood,
     planned: &PlannedLane,
 ) -> Result<(Box<Context>, PlannedLane, LaneParts), String> {
