@@ -4,11 +4,12 @@ disk=$root/run/bellwether-canary.disk
 # Of a file that lies on the runtime's disk its place there is enough: the machine cannot write to that disk, and the
 # host knows what it put there. Which disk that is, and which file, is the kernel's word: a device and an inode.
 place() {
-	[ -d "$disk" ] || for block in "$root"/sys/block/vd*; do
-		[ "$(cat "$block/serial" 2>/dev/null) $(cat "$block/ro" 2>/dev/null)" = 'runtime 1' ] || continue
-		mkdir "$disk" && mount -t ext4 -o ro,noload "/dev/${block##*/}" "$disk" 2>/dev/null
-		break
+	for block in "$root"/sys/block/vd*; do
+		[ "$(cat "$block/serial" 2>/dev/null) $(cat "$block/ro" 2>/dev/null)" = 'runtime 1' ] && break
 	done
+	IFS=: read -r major minor 2>/dev/null < "$block/dev" || return
+	[ "$((major * 256 + minor))" = "${1%%:*}" ] || return
+	[ -d "$disk" ] || { mkdir "$disk" && mount -t ext4 -o ro,noload "/dev/${block##*/}" "$disk"; } 2>/dev/null
 	[ "$(stat -c %d "$disk" 2>/dev/null)" = "${1%%:*}" ] || return
 	inode=${1#*:}
 	found=$(find "$disk" -xdev -type f -inum "${inode%%:*}" | head -n 1)
