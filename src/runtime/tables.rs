@@ -11,14 +11,14 @@ pub struct ConfigError {
     /// Which runtime's.
     whose: &'static str,
     /// Why.
-    source: toml::de::Error,
+    source: Box<toml::de::Error>,
 }
 
 pub(super) fn parse(whose: &'static str, what: &str, text: &str) -> Result<Table, ConfigError> {
     text.parse().map_err(|source| ConfigError {
         what: what.to_owned(),
         whose,
-        source,
+        source: Box::new(source),
     })
 }
 

@@ -49,6 +49,7 @@ pub(in crate::source) async fn fetch(
     let mut rewrites: Vec<Rewrite> = Vec::new();
     for pinned in pinned(&lock) {
         let mirror = whole(source, &pinned, cache_root);
+        fs::create_dir_all(cache_root.join("mirrors")).map_err(|e| mirror.subject.host(e))?;
         let _lock = mirror.lock().await?;
         mirror.take(&pinned).await?;
         let (url, folder) = (pinned.url, mirror.folder);
@@ -276,7 +277,6 @@ source = "git+https://example.org/extensions.git#1127b78fd29f55853f63a1146748ad3
         };
         fs::write(tree.join("Cargo.lock"), lock(&commit)).unwrap();
         let cache = root.join("cache");
-        fs::create_dir_all(cache.join("mirrors")).unwrap();
         let rewrites = fetch("tree", &tree, &cache).await.unwrap();
         assert_eq!(rewrites.len(), 1);
         fs::rename(&library, root.join("gone")).unwrap();
