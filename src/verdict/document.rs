@@ -29,8 +29,7 @@ pub struct Verdict {
     pub exit: ExitCode,
     /// The same as a number.
     pub exit_status: u8,
-    /// The causes behind its failures across all lanes, those with the most failures first; absent in verdicts of
-    /// before there were clusters.
+    /// The causes behind the failures of all lanes, the largest first; absent in verdicts older than clusters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clusters: Option<Vec<ClusterReport>>,
     /// Lanes that decide, in the plan's order.
