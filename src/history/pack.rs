@@ -259,10 +259,10 @@ fn phases(events: &[Event]) -> BTreeMap<Phase, u64> {
     let mut took = BTreeMap::new();
     let mut current: Option<(Phase, Timestamp)> = None;
     for event in events {
-        if let EventKind::PhaseStarted { phase } = &event.kind {
-            if let Some((before, since)) = current.replace((*phase, event.at)) {
-                *took.entry(before).or_insert(0) += between(since, event.at);
-            }
+        if let EventKind::PhaseStarted { phase } = &event.kind
+            && let Some((before, since)) = current.replace((*phase, event.at))
+        {
+            *took.entry(before).or_insert(0) += between(since, event.at);
         }
     }
     if let (Some((phase, since)), Some(last)) = (current, events.last()) {

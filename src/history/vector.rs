@@ -146,12 +146,22 @@ pub fn millis(packed: &[u8], specs: usize) -> Result<Vec<u64>, VectorError> {
 /// The duration at one place.
 #[must_use]
 pub fn millis_at(packed: &[u8], place: usize) -> Option<u64> {
-    // Every number ends with the one byte that has no high bit.
-    let mut ends = packed.iter().enumerate().filter(|(_, byte)| **byte < 0x80);
-    let mut at = match place.checked_sub(1) {
-        None => 0,
-        Some(before) => ends.nth(before)?.0 + 1,
-    };
+    // Every number ends with the one byte that has no high bit: count those, a block at a time while that is not too far.
+    const BLOCK: usize = 32;
+    let ends = |bytes: &[u8]| bytes.iter().filter(|byte| **byte < 0x80).count();
+    let (mut at, mut left) = (0, place);
+    while let Some(block) = packed.get(at..at + BLOCK) {
+        let here = ends(block);
+        if here >= left {
+            break;
+        }
+        left -= here;
+        at += BLOCK;
+    }
+    while left > 0 {
+        left -= usize::from(*packed.get(at)? < 0x80);
+        at += 1;
+    }
     varint(packed, &mut at)
 }
 

@@ -100,7 +100,7 @@ impl Index {
         }
         found.candidates =
             self.all(statements::CANDIDATES_BY_DIGEST, Self::range(text), |row| {
-                Ok(row.get::<_, String>(1)?)
+                row.get::<_, String>(1)
             })?;
         let digests = found.candidates.iter().map(|text| {
             let candidate: crate::history::packed::PackedCandidate = serde_json::from_str(text)?;

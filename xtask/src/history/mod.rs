@@ -100,6 +100,21 @@ pub fn measure() -> Result<()> {
     let broken = ingest_broken(&mut index, first + 300, &lists)?;
     println!("ingest of a run in which all specs failed: {broken:.1} ms");
     index.close_log()?;
+    println!("processor time of a page, the mean of 40, and its wall time beside it:");
+    let reader = Index::open_read(state)?;
+    let mut dice = Dice(0x1234_5678);
+    for (name, ask) in PAGES {
+        let (before, began) = (processor()?, Instant::now());
+        for _ in 0..40 {
+            ask(&reader, &mut dice)?;
+        }
+        let wall = began.elapsed().as_secs_f64() * 1000.0 / 40.0;
+        println!(
+            "  {name:36} {:.1} ms, {wall:.1} ms",
+            (processor()? - before) * 1000.0 / 40.0
+        );
+    }
+    drop(reader);
     pages(state, &lists, first + 400)?;
     println!("log of writes at the end: {}", size(index.log_size()));
     println!("memory at most: {}", peak()?);
@@ -338,6 +353,13 @@ fn disk(folder: &Utf8Path) -> Result<String> {
         }
     }
     Ok(size(bytes))
+}
+
+/// Seconds that this thread has had a processor: what others on the machine do is not in it.
+fn processor() -> Result<f64> {
+    let text = fs_err::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = text.split_whitespace().next().unwrap_or_default();
+    Ok(nanoseconds.parse::<f64>()? / 1e9)
 }
 
 fn peak() -> Result<String> {
