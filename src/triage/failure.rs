@@ -23,6 +23,22 @@ pub struct Failure {
     pub place: Place,
     /// Lines of other artifacts (kubelet, runtime, journal, console …) that belong to it, most decisive first.
     pub lines: Vec<ArtifactLine>,
+    /// The rule that matched it, if one did: its captures then count as its reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<RuleHit>,
+}
+
+/// What a rule of the pack said about a failure.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct RuleHit {
+    /// The rule's id.
+    pub id: String,
+    /// What its expression captured, in order.
+    pub captures: Vec<String>,
+    /// Whether it names a cause by itself, so that failures of different tests are one when it matched them alike
+    /// (a dead runtime); otherwise it only describes (an assertion).
+    pub cause: bool,
 }
 
 /// Where a failure was seen. All fields are empty for one that came as a line of text.

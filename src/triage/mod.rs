@@ -4,7 +4,14 @@
 //! Pure. Must not: read files, or judge a run (that is `verdict`).
 
 pub mod attribute;
+pub mod cluster;
+pub mod extract;
 mod failure;
 pub mod stats;
 
-pub use failure::{ArtifactLine, Failure, Place};
+pub use cluster::{
+    Cluster, Clustering, Explanation, KnownCluster, Reason, Related, Score, Signature, Triage,
+    cluster, explain_pair,
+};
+pub use extract::{Extract, Site, Verb, extract};
+pub use failure::{ArtifactLine, Failure, Place, RuleHit};
