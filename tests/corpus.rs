@@ -14,7 +14,7 @@ use std::{
 
 use bellwether::{
     model::{Blame, Class},
-    triage::attribute::simulate::Dice,
+    triage::{Failure, RuleHit, attribute::simulate::Dice, cluster},
     verdict::class_of_text,
 };
 use regex::{Captures, Regex};
@@ -342,4 +342,56 @@ fn rules_know_the_class_of_almost_all() {
     );
     assert!(silent * 10 <= records.len(), "{silent} silent");
     assert!(blamed.0 * 100 >= blamed.1 * 90, "{blamed:?}: {wrong:#?}");
+}
+
+/// Pairs of one cause that share a cluster, of all pairs that share one and of all pairs of one cause.
+#[test]
+#[ignore = "the goal for clusters; `cargo test --test corpus -- --ignored --nocapture` says how far it is"]
+fn one_cause_is_one_cluster() {
+    let records = made();
+    let failures: Vec<Failure> = records
+        .iter()
+        .map(|record| Failure {
+            id: record.id.clone(),
+            suite: record.suite.clone(),
+            test: record.test.clone(),
+            message: record.message.clone(),
+            output: record.output.clone(),
+            rule: class_of_text(&record.message, &record.output).map(|hit| RuleHit {
+                cause: hit.names_cause(),
+                id: hit.rule,
+                captures: hit.captures,
+            }),
+            ..Failure::default()
+        })
+        .collect();
+    let clustering = cluster(&failures, &[]);
+    let of: Vec<&str> = (0..failures.len())
+        .map(|index| clustering.cluster_of(index).unwrap().id.as_str())
+        .collect();
+    let (mut together, mut true_pairs, mut both) = (0_u32, 0_u32, 0_u32);
+    let mut wrong: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    let mut missed: BTreeMap<&str, u32> = BTreeMap::new();
+    for (index, one) in records.iter().enumerate() {
+        for (other_index, other) in records.iter().enumerate().skip(index + 1) {
+            let (same, joined) = (one.cause == other.cause, of[index] == of[other_index]);
+            true_pairs += u32::from(same);
+            together += u32::from(joined);
+            both += u32::from(same && joined);
+            if joined && !same {
+                let mut pair = [one.cause.as_str(), other.cause.as_str()];
+                pair.sort_unstable();
+                *wrong.entry((pair[0], pair[1])).or_default() += 1;
+            }
+            if same && !joined {
+                *missed.entry(&one.cause).or_default() += 1;
+            }
+        }
+    }
+    let precision = f64::from(both) / f64::from(together.max(1));
+    let recall = f64::from(both) / f64::from(true_pairs);
+    let f1 = 2.0 * precision * recall / (precision + recall).max(f64::MIN_POSITIVE);
+    println!("pair precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}");
+    println!("joined and should not be: {wrong:#?}\napart and should not be: {missed:#?}");
+    assert!(f1 >= 0.90, "{f1:.3}");
 }

@@ -134,11 +134,8 @@ fn skip_group_name(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
         return;
     }
     chars.next();
-    match chars.next() {
-        Some('P' | '<') => {
-            chars.by_ref().find(|c| *c == '>');
-        }
-        _ => {}
+    if let Some('P' | '<') = chars.next() {
+        chars.by_ref().find(|c| *c == '>');
     }
 }
 

@@ -37,10 +37,25 @@ pub struct RuleHit {
     pub filing: Filing,
     /// One sentence.
     pub summary: String,
+    /// What its pattern captured, in the pattern's order.
+    #[serde(default)]
+    pub captures: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
     /// The line that says so; its file is `message` or `output`. Absent only where nothing was said at all.
     pub line: Option<EvidenceLine>,
+}
+
+impl RuleHit {
+    /// Whether it names a cause, so that failures of different tests are one when it matched them alike. What says no
+    /// more than that an assertion failed does not.
+    #[must_use]
+    pub const fn names_cause(&self) -> bool {
+        !matches!(
+            self.class,
+            Class::Assertion | Class::NoEvidence | Class::Unknown
+        )
+    }
 }
 
 /// What finds the few lines of a text that any rule could mean.
@@ -180,6 +195,7 @@ pub fn class_of_text_with(rules: &Rules, message: &str, output: &str) -> Option<
             confidence: Confidence::Suspected,
             owner: None,
             filing: Class::NoEvidence.filing(),
+            captures: Vec::new(),
             summary: "It says no more than that it failed".to_owned(),
             hint: Some("Keep the failing program's own output, and the node's logs".to_owned()),
             line: said,
@@ -303,6 +319,7 @@ fn best(
         owner: rule.owner.clone(),
         filing: rule.filing,
         summary: rule.render(&found.message),
+        captures: rule.captures(&found.message),
         hint: rule.hint.clone(),
         line: Some(found.line.clone()),
     })

@@ -59,13 +59,11 @@ pub fn matrix(
             let Some(result) = cell.specs.iter().find(|result| result.name == *spec) else {
                 continue;
             };
-            if !(result.outcome.is_failure() && !same(result))
-                && let Some(failed) = failed(result.outcome)
-            {
-                count(here.clone(), failed);
-            }
             if result.outcome.is_failure() && !same(result) {
                 continue;
+            }
+            if let Some(failed) = failed(result.outcome) {
+                count(here.clone(), failed);
             }
             for (place, outcome) in reruns(cell, spec) {
                 let levels = match place {

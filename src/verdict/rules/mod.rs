@@ -234,6 +234,19 @@ impl Rule {
             .any(|name| self.artifacts.rank(name).is_some())
     }
 
+    /// What its named captures hold in a line, in the pattern's order.
+    #[must_use]
+    pub fn captures(&self, message: &str) -> Vec<String> {
+        let Some(found) = self.pattern.captures(message) else {
+            return Vec::new();
+        };
+        self.pattern
+            .capture_names()
+            .flatten()
+            .filter_map(|name| Some(tidy(found.name(name)?.as_str())))
+            .collect()
+    }
+
     /// The summary for a line's captures. A capture that took no part reads `unknown`.
     #[must_use]
     pub fn render(&self, message: &str) -> String {
