@@ -6,10 +6,11 @@
 pub mod cluster;
 pub mod extract;
 mod failure;
+pub mod quality;
 
 pub use cluster::{
-    Cluster, Clustering, Explanation, KnownCluster, Reason, Related, Score, Signature, Triage, cluster,
-    explain_pair,
+    Cluster, Clustering, Explanation, KnownCluster, Reason, Related, Score, Signature, Triage,
+    cluster, explain_pair,
 };
 pub use extract::{Extract, Site, Verb, extract};
 pub use failure::{ArtifactLine, Failure, Place, RuleHit};

@@ -4,17 +4,20 @@ mod bench;
 mod proto;
 mod restore;
 mod schema;
+mod triage;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask schema [--check]
        cargo xtask proto [--check]
        cargo xtask bench [NAME…]
+       cargo xtask bench triage [--eval DIR]
 
   schema           writes docs/*.schema.json
   schema --check   says whether they are current, and changes nothing
   proto [--check]  the same for proto/runtime.v1.rs, from proto/api.proto
-  bench            measures what docs/benchmarks.md states, and writes it; NAMEs choose";
+  bench            measures what docs/benchmarks.md states, and writes it; NAMEs choose
+  bench triage     prints the tables of docs/triage.md; use it with --release";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         ["schema", "--check"] => schema::check(),
         ["proto"] => proto::write(),
         ["proto", "--check"] => proto::check(),
+        ["bench", "triage", rest @ ..] => triage::run(rest).map_err(|error| error.to_string()),
         ["bench", names @ ..] => bench::run(names).map_err(|error| error.to_string()),
         _ => Err(USAGE.to_owned()),
     };

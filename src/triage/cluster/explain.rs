@@ -78,13 +78,19 @@ fn scores(pair: &[Signature; 2]) -> Vec<Score> {
     scores.push(alike("whole text", &a.text(), &b.text(), None));
     scores.push(Score {
         what: "place".to_owned(),
-        value: if a.site == b.site && !a.site.is_empty() { 1.0 } else { 0.0 },
+        value: if a.site == b.site && !a.site.is_empty() {
+            1.0
+        } else {
+            0.0
+        },
         bound: None,
     });
     let (left, right) = (words(&a.text()), words(&b.text()));
     scores.push(Score {
         what: "related".to_owned(),
-        value: (relate::score((a, &left, &words(&a.name)), (b, &right, &words(&b.name))) * 1000.0).round() / 1000.0,
+        value: (relate::score((a, &left, &words(&a.name)), (b, &right, &words(&b.name))) * 1000.0)
+            .round()
+            / 1000.0,
         bound: None,
     });
     scores
@@ -100,17 +106,35 @@ fn sentence(pair: &[Signature; 2], reason: Option<Reason>) -> String {
     match reason {
         Some(Reason::SameWords) => "together: both say the same at the same place".to_owned(),
         Some(Reason::SameError) => format!("together: the same error, {}", shown(a)),
-        Some(Reason::AlikeError) => format!("together: nearly the same error, {} and {}", shown(a), shown(b)),
-        Some(Reason::SameTest) => format!("together: the same test, and what they say does not disagree ({}; {})", shown(a), shown(b)),
-        Some(Reason::NearTest) => "together: variants of one test that fail alike in one file".to_owned(),
-        Some(Reason::SameEvent) => "together: the same instant at the same line: one event, told twice".to_owned(),
-        None if a.ruled || b.ruled => "apart: a rule names a cause, and not the same one for both".to_owned(),
+        Some(Reason::AlikeError) => format!(
+            "together: nearly the same error, {} and {}",
+            shown(a),
+            shown(b)
+        ),
+        Some(Reason::SameTest) => format!(
+            "together: the same test, and what they say does not disagree ({}; {})",
+            shown(a),
+            shown(b)
+        ),
+        Some(Reason::NearTest) => {
+            "together: variants of one test that fail alike in one file".to_owned()
+        }
+        Some(Reason::SameEvent) => {
+            "together: the same instant at the same line: one event, told twice".to_owned()
+        }
+        None if a.ruled || b.ruled => {
+            "apart: a rule names a cause, and not the same one for both".to_owned()
+        }
         None if name_key(&a.name) == name_key(&b.name) && a.named() => format!(
             "apart: the same test, but what they say disagrees (less than {COMPATIBLE} alike): {} and {}",
             shown(a),
             shown(b)
         ),
-        None => format!("apart: different tests, and no error that both share: {} and {}", shown(a), shown(b)),
+        None => format!(
+            "apart: different tests, and no error that both share: {} and {}",
+            shown(a),
+            shown(b)
+        ),
     }
 }
 

@@ -13,7 +13,12 @@ pub(super) struct Named {
 }
 
 /// Names each part. `known_of`: which signatures are exemplars of which known cluster.
-pub(super) fn name(all: &[Signature], parts: &[Vec<u32>], known: &[KnownCluster], known_of: &[(u32, usize)]) -> Vec<Named> {
+pub(super) fn name(
+    all: &[Signature],
+    parts: &[Vec<u32>],
+    known: &[KnownCluster],
+    known_of: &[(u32, usize)],
+) -> Vec<Named> {
     let mut part_of = vec![0_usize; all.len()];
     for (number, part) in parts.iter().enumerate() {
         for at in part {
@@ -65,7 +70,8 @@ pub(super) fn name(all: &[Signature], parts: &[Vec<u32>], known: &[KnownCluster]
     order.sort_by(|a, b| handles[*a].cmp(&handles[*b]));
     let mut named: Vec<Option<Named>> = (0..parts.len()).map(|_| None).collect();
     for part in order {
-        let mut aliases: BTreeSet<String> = handles[part].iter().map(|handle| id(*handle)).collect();
+        let mut aliases: BTreeSet<String> =
+            handles[part].iter().map(|handle| id(*handle)).collect();
         let numbers = won.get(&part);
         let name = match numbers.and_then(|numbers| numbers.first()) {
             Some(number) => known[*number].id.clone(),

@@ -11,7 +11,7 @@ pub(super) const SAME_REASON: f64 = 0.8;
 pub(super) const COMPATIBLE: f64 = 0.25;
 /// Names from here on are variants of one test.
 pub(super) const NEAR_NAME: f64 = 0.75;
-/// Reasons of one test that are compared with each other.
+/// Up to so many reasons of one test are all compared with each other.
 const COMPARED: usize = 48;
 
 /// Joins signatures. `events`: pairs that are one event, told twice.
@@ -73,16 +73,27 @@ fn name_groups(all: &[Signature]) -> BTreeMap<&str, Vec<u32>> {
     let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for (at, one) in all.iter().enumerate() {
         if one.named() {
-            groups.entry(name_key(&one.name)).or_default().push(index(at));
+            groups
+                .entry(name_key(&one.name))
+                .or_default()
+                .push(index(at));
         }
     }
     // Reversed, a tail is a prefix: everything that ends with it follows it directly.
-    let mut reversed: Vec<(String, &str)> = groups.keys().map(|name| (name.chars().rev().collect(), *name)).collect();
+    let mut reversed: Vec<(String, &str)> = groups
+        .keys()
+        .map(|name| (name.chars().rev().collect(), *name))
+        .collect();
     reversed.sort_unstable();
     let mut moved: Vec<(&str, &str)> = Vec::new();
     for pair in reversed.windows(2) {
-        let [(short, name), (long, longer)] = pair else { continue };
-        let tail = long.strip_prefix(short.as_str()).is_some_and(|rest| rest.starts_with(' '));
+        let [(short, name), (long, longer)] = pair else {
+            continue;
+        };
+        // One more word is as often a label that somebody put before the name.
+        let tail = long
+            .strip_prefix(short.as_str())
+            .is_some_and(|rest| rest.starts_with(' ') && rest[1..].contains(' '));
         if tail && name.split(' ').count() >= 5 && share_file(all, &groups[name], &groups[longer]) {
             moved.push((*name, *longer));
         }
@@ -108,7 +119,11 @@ fn share_file(all: &[Signature], a: &[u32], b: &[u32]) -> bool {
 }
 
 /// In how many tests each set of reasons was seen. An error of many tests is no test's own.
-fn spread(all: &[Signature], groups: &BTreeMap<&str, Vec<u32>>, forest: &mut Forest) -> HashMap<u32, usize> {
+fn spread(
+    all: &[Signature],
+    groups: &BTreeMap<&str, Vec<u32>>,
+    forest: &mut Forest,
+) -> HashMap<u32, usize> {
     let mut seen: HashMap<u32, BTreeSet<usize>> = HashMap::new();
     for (number, group) in groups.values().enumerate() {
         for at in group {
@@ -117,7 +132,9 @@ fn spread(all: &[Signature], groups: &BTreeMap<&str, Vec<u32>>, forest: &mut For
             }
         }
     }
-    seen.into_iter().map(|(root, tests)| (root, tests.len())).collect()
+    seen.into_iter()
+        .map(|(root, tests)| (root, tests.len()))
+        .collect()
 }
 
 /// Failures of one test are one cause, unless what they say disagrees.
@@ -147,13 +164,14 @@ fn one_test(all: &[Signature], group: &[u32], spread: &HashMap<u32, usize>, fore
             forest.join(pair[0], pair[1], Reason::SameTest);
         }
     }
-    let texts: Vec<(&Vec<u32>, near::Words)> = said.iter().take(COMPARED).map(|(text, who)| (who, words(text))).collect();
-    for (at, (who, text)) in texts.iter().enumerate() {
-        for (others, other) in &texts[at + 1..] {
-            let mine = who.iter().all(|one| own.contains(one)) && others.iter().all(|one| own.contains(one));
-            if mine && !all[who[0] as usize].ruled && !all[others[0] as usize].ruled && similarity(text, other) >= COMPATIBLE {
-                forest.join(who[0], others[0], Reason::SameTest);
-            }
+    let who: Vec<&Vec<u32>> = said.values().collect();
+    let texts: Vec<near::Words> = said.keys().map(|text| words(text)).collect();
+    for (a, b) in compared(&texts) {
+        let (left, right) = (who[a as usize], who[b as usize]);
+        let theirs = left.iter().chain(right).all(|one| own.contains(one));
+        let ruled = all[left[0] as usize].ruled || all[right[0] as usize].ruled;
+        if theirs && !ruled && similarity(&texts[a as usize], &texts[b as usize]) >= COMPATIBLE {
+            forest.join(left[0], right[0], Reason::SameTest);
         }
     }
     for pair in silent.windows(2) {
@@ -169,18 +187,42 @@ fn one_test(all: &[Signature], group: &[u32], spread: &HashMap<u32, usize>, fore
     }
 }
 
+/// All pairs, or where a test has said very many things, those that are likely to be alike. Which these are depends on
+/// the two texts alone.
+fn compared(texts: &[near::Words]) -> Vec<(u32, u32)> {
+    if texts.len() > COMPARED {
+        return near::candidates(texts);
+    }
+    let count = index(texts.len());
+    (0..count)
+        .flat_map(|a| (a + 1..count).map(move |b| (a, b)))
+        .collect()
+}
+
 /// Variants of one test that fail alike in one file.
 fn near_names(all: &[Signature], forest: &mut Forest) {
     let mut buckets: HashMap<u64, Vec<u32>> = HashMap::new();
     for (at, one) in all.iter().enumerate() {
-        if one.named() && one.reason.is_none() && !one.site.is_empty() && (telling(&one.expectation) || !one.own_words().is_empty()) {
-            buckets.entry(text_hash(&one.unnamed())).or_default().push(index(at));
+        if one.named()
+            && one.reason.is_none()
+            && !one.site.is_empty()
+            && (telling(&one.expectation) || !one.own_words().is_empty())
+        {
+            buckets
+                .entry(text_hash(&one.unnamed()))
+                .or_default()
+                .push(index(at));
         }
     }
     for mut bucket in buckets.into_values() {
         bucket.sort_unstable_by(|a, b| all[*a as usize].name.cmp(&all[*b as usize].name));
-        bucket.dedup_by(|a, b| all[*a as usize].name == all[*b as usize].name && forest.find(*a) == forest.find(*b));
-        let names: Vec<near::Words> = bucket.iter().map(|at| words(&all[*at as usize].name)).collect();
+        bucket.dedup_by(|a, b| {
+            all[*a as usize].name == all[*b as usize].name && forest.find(*a) == forest.find(*b)
+        });
+        let names: Vec<near::Words> = bucket
+            .iter()
+            .map(|at| words(&all[*at as usize].name))
+            .collect();
         for a in 0..bucket.len() {
             for b in a + 1..bucket.len().min(a + 33) {
                 if similarity(&names[a], &names[b]) >= NEAR_NAME {
@@ -202,7 +244,7 @@ fn telling(expectation: &str) -> bool {
 fn unnamed(all: &[Signature], forest: &mut Forest) {
     let mut first: HashMap<u64, u32> = HashMap::new();
     for (at, one) in all.iter().enumerate() {
-        if !one.named() {
+        if !one.named() && one.speaks() {
             let at = index(at);
             let other = *first.entry(text_hash(&one.unnamed())).or_insert(at);
             forest.join(other, at, Reason::SameWords);

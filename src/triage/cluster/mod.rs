@@ -101,7 +101,9 @@ impl Clustering {
     /// The cluster of a failure, by the failure's index.
     #[must_use]
     pub fn cluster_of(&self, failure: usize) -> Option<&Cluster> {
-        self.of.get(failure).and_then(|at| self.clusters.get(*at as usize))
+        self.of
+            .get(failure)
+            .and_then(|at| self.clusters.get(*at as usize))
     }
 
     /// What to keep so that the clusters are found again: these and the known ones that were not seen.
@@ -200,7 +202,12 @@ impl Triage {
         self.gather(&parts, named, known)
     }
 
-    fn gather(self, parts: &[Vec<u32>], named: Vec<ids::Named>, known: &[KnownCluster]) -> Clustering {
+    fn gather(
+        self,
+        parts: &[Vec<u32>],
+        named: Vec<ids::Named>,
+        known: &[KnownCluster],
+    ) -> Clustering {
         let mut part_of = vec![0_u32; self.signatures.len()];
         let mut clusters = Vec::new();
         let mut kept: Vec<KnownCluster> = Vec::new();
@@ -213,11 +220,19 @@ impl Triage {
                 .iter()
                 .map(|at| (&self.seen[*at as usize], &self.signatures[*at as usize]))
                 .collect();
-            by_count.sort_by(|a, b| b.0.count.cmp(&a.0.count).then_with(|| a.0.first_id.cmp(&b.0.first_id)));
+            by_count.sort_by(|a, b| {
+                b.0.count
+                    .cmp(&a.0.count)
+                    .then_with(|| a.0.first_id.cmp(&b.0.first_id))
+            });
             kept.push(KnownCluster {
                 id: named.id.clone(),
                 aliases: named.aliases.clone(),
-                exemplars: by_count.iter().take(EXEMPLARS).map(|(_, signature)| (*signature).clone()).collect(),
+                exemplars: by_count
+                    .iter()
+                    .take(EXEMPLARS)
+                    .map(|(_, signature)| (*signature).clone())
+                    .collect(),
             });
             let (shown, signature) = by_count[0];
             // Only known ones lie in it: nothing of it was seen today.
@@ -239,11 +254,24 @@ impl Triage {
             let number = slot[part_of[*at as usize] as usize];
             clusters[number as usize].members.push(index);
         }
-        let seen: std::collections::BTreeSet<&str> = kept.iter().flat_map(|one| std::iter::once(&one.id).chain(&one.aliases)).map(String::as_str).collect();
-        let unseen: Vec<KnownCluster> = known.iter().filter(|one| !seen.contains(one.id.as_str())).cloned().collect();
+        let seen: std::collections::BTreeSet<&str> = kept
+            .iter()
+            .flat_map(|one| std::iter::once(&one.id).chain(&one.aliases))
+            .map(String::as_str)
+            .collect();
+        let unseen: Vec<KnownCluster> = known
+            .iter()
+            .filter(|one| !seen.contains(one.id.as_str()))
+            .cloned()
+            .collect();
         kept.extend(unseen);
         kept.sort_by(|a, b| a.id.cmp(&b.id));
-        clusters.sort_by(|a, b| b.members.len().cmp(&a.members.len()).then_with(|| a.id.cmp(&b.id)));
+        clusters.sort_by(|a, b| {
+            b.members
+                .len()
+                .cmp(&a.members.len())
+                .then_with(|| a.id.cmp(&b.id))
+        });
         relate::relate(&mut clusters);
         let mut of = vec![0; self.of.len()];
         for (number, cluster) in clusters.iter().enumerate() {
@@ -251,7 +279,11 @@ impl Triage {
                 of[*member] = u32::try_from(number).unwrap_or(u32::MAX);
             }
         }
-        Clustering { clusters, of, known: kept }
+        Clustering {
+            clusters,
+            of,
+            known: kept,
+        }
     }
 }
 

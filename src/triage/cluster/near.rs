@@ -14,7 +14,9 @@ pub(super) type Words = Vec<(u64, f32)>;
 pub(super) fn candidates(texts: &[Words]) -> Vec<(u32, u32)> {
     let mut keyed: Vec<(u64, u32)> = Vec::with_capacity(texts.len() * BANDS);
     for (index, words) in texts.iter().enumerate() {
-        let Ok(index) = u32::try_from(index) else { break };
+        let Ok(index) = u32::try_from(index) else {
+            break;
+        };
         let sketch = sketch(words);
         for band in 0..BANDS {
             let mut key = band as u64;
@@ -32,7 +34,9 @@ pub(super) fn candidates(texts: &[Words]) -> Vec<(u32, u32)> {
         }
         let mut bucket: Vec<u32> = run.iter().map(|entry| entry.1).collect();
         if bucket.len() > WIDTH {
-            bucket.sort_unstable_by(|a, b| hashes(&texts[*a as usize]).cmp(hashes(&texts[*b as usize])));
+            bucket.sort_unstable_by(|a, b| {
+                hashes(&texts[*a as usize]).cmp(hashes(&texts[*b as usize]))
+            });
         }
         for (at, a) in bucket.iter().enumerate() {
             for b in bucket.iter().skip(at + 1).take(WIDTH) {

@@ -21,7 +21,10 @@ pub(super) fn relate(clusters: &mut [Cluster]) {
         let Ok(at) = u32::try_from(at) else { break };
         for (kind, key) in [("name ", name_key(&one.name)), ("desc ", one.own_words())] {
             if !key.is_empty() {
-                buckets.entry(text_hash(kind) ^ text_hash(key)).or_default().push(at);
+                buckets
+                    .entry(text_hash(kind) ^ text_hash(key))
+                    .or_default()
+                    .push(at);
             }
         }
         texts.push(words(&one.text()));
@@ -48,7 +51,10 @@ pub(super) fn relate(clusters: &mut [Cluster]) {
         }
     }
     for (at, mut others) in found {
-        others.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| clusters[a.1 as usize].id.cmp(&clusters[b.1 as usize].id)));
+        others.sort_by(|a, b| {
+            b.0.total_cmp(&a.0)
+                .then_with(|| clusters[a.1 as usize].id.cmp(&clusters[b.1 as usize].id))
+        });
         let related = others
             .into_iter()
             .take(LISTED)
@@ -62,7 +68,14 @@ pub(super) fn relate(clusters: &mut [Cluster]) {
 }
 
 /// How much two signatures have in common: mostly what they say, then the test, then the place.
-pub(super) fn score(a: (&Signature, &near::Words, &near::Words), b: (&Signature, &near::Words, &near::Words)) -> f64 {
-    let place = if a.0.site.is_empty() || a.0.site != b.0.site { 0.0 } else { 1.0 };
+pub(super) fn score(
+    a: (&Signature, &near::Words, &near::Words),
+    b: (&Signature, &near::Words, &near::Words),
+) -> f64 {
+    let place = if a.0.site.is_empty() || a.0.site != b.0.site {
+        0.0
+    } else {
+        1.0
+    };
     0.55 * similarity(a.1, b.1) + 0.3 * similarity(a.2, b.2) + 0.15 * place
 }

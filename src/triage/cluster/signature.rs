@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::triage::extract::{Extract, Verb, mix, name_key, text_hash};
+use crate::triage::extract::{Extract, Verb, mask, mix, name_key, text_hash};
 
 /// What of a failure is compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Signature {
     pub desc: String,
     /// What was compared, masked.
     pub expectation: String,
+    /// The innermost error, masked, whether it names a cause or not.
+    pub error: String,
     /// The text that names a cause by itself, masked.
     pub reason: Option<String>,
     /// Whether a rule names the cause: then only the same rule is the same cause.
@@ -37,11 +39,24 @@ impl Signature {
         Self {
             name: extract.name.clone(),
             phase: extract.phase.clone(),
-            site: extract.site.as_ref().map(|site| site.file.clone()).unwrap_or_default(),
-            helper: extract.helper.as_ref().map(|site| site.file.clone()).unwrap_or_default(),
+            site: extract
+                .site
+                .as_ref()
+                .map(|site| site.file.clone())
+                .unwrap_or_default(),
+            helper: extract
+                .helper
+                .as_ref()
+                .map(|site| site.file.clone())
+                .unwrap_or_default(),
             verb: extract.verb,
             desc: extract.masked_desc(),
             expectation: extract.expectation.clone(),
+            error: extract
+                .errors
+                .first()
+                .map(|error| mask(error))
+                .unwrap_or_default(),
             ruled: extract.rule.is_some(),
             reason: extract.reason.clone(),
         }
@@ -58,6 +73,7 @@ impl Signature {
             &self.helper,
             &self.desc,
             &self.expectation,
+            &self.error,
             self.reason.as_deref().unwrap_or_default(),
         ] {
             let hash = text_hash(part);
@@ -72,19 +88,33 @@ impl Signature {
         match &self.reason {
             Some(reason) if self.ruled => mix(text_hash(reason)),
             Some(reason) => text_hash(reason),
-            None if self.named() => mix(text_hash(name_key(&self.name)) ^ mix(text_hash(self.own_words()))),
-            None => mix(text_hash(&self.unnamed())),
+            None if self.named() => {
+                mix(text_hash(name_key(&self.name)) ^ mix(text_hash(self.own_words())))
+            }
+            None if self.speaks() => mix(text_hash(&self.unnamed())),
+            None => mix(text_hash(&self.unnamed()) ^ mix(text_hash(&self.name))),
         }
     }
 
-    /// Whether its name tells it from other tests.
+    /// Whether its name tells it from other tests. What fails before or after all tests is no test's own.
     pub(super) fn named(&self) -> bool {
-        self.name.contains(' ') || self.name.len() >= 8
+        (self.name.contains(' ') || self.name.len() >= 8) && !self.phase.ends_with("Suite")
+    }
+
+    /// Whether it says anything at all.
+    pub(super) fn speaks(&self) -> bool {
+        !self.desc.is_empty() || !self.expectation.is_empty() || !self.error.is_empty()
     }
 
     /// The author's words beside an assertion, if they say something.
     pub(super) fn own_words(&self) -> &str {
-        if self.desc.split_whitespace().filter(|word| word.len() >= 3 && !word.contains('<')).count() >= 3 {
+        if self
+            .desc
+            .split_whitespace()
+            .filter(|word| word.len() >= 3 && !word.contains('<'))
+            .count()
+            >= 3
+        {
             &self.desc
         } else {
             ""
@@ -93,15 +123,20 @@ impl Signature {
 
     /// What a test without a name has instead.
     pub(super) fn unnamed(&self) -> String {
-        format!("{}|{}|{:?}|{}|{}", self.site, self.helper, self.verb, self.desc, self.expectation)
+        format!(
+            "{}|{}|{:?}|{}|{}|{}",
+            self.site, self.helper, self.verb, self.desc, self.expectation, self.error
+        )
     }
 
     /// Everything it says, for comparing by words.
     pub(super) fn text(&self) -> Cow<'_, str> {
         match &self.reason {
-            Some(reason) if self.desc.is_empty() && self.expectation.is_empty() => Cow::Borrowed(reason),
+            Some(reason) if self.desc.is_empty() && self.expectation.is_empty() => {
+                Cow::Borrowed(reason)
+            }
             Some(reason) => Cow::Owned(format!("{reason} {} {}", self.desc, self.expectation)),
-            None => Cow::Owned(format!("{} {}", self.desc, self.expectation)),
+            None => Cow::Owned(format!("{} {} {}", self.desc, self.expectation, self.error)),
         }
     }
 }

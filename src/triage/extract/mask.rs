@@ -79,7 +79,10 @@ fn url(token: &[u8]) -> bool {
 
 fn ends_url(byte: u8) -> bool {
     byte.is_ascii_whitespace()
-        || matches!(byte, b'"' | b'\'' | b'\\' | b')' | b']' | b'>' | b'<' | b'`')
+        || matches!(
+            byte,
+            b'"' | b'\'' | b'\\' | b')' | b']' | b'>' | b'<' | b'`'
+        )
 }
 
 /// `<TS> <TS>` is one time: a date, its clock and its zone.
@@ -108,7 +111,11 @@ fn one(token: &str, before: &str, out: &mut String) {
         "namespace" | "Namespace" | "ns" => "<NS>",
         _ => "",
     };
-    if !named.is_empty() && !token.contains('/') && !token.contains(':') && (digits || token.contains('-')) {
+    if !named.is_empty()
+        && !token.contains('/')
+        && !token.contains(':')
+        && (digits || token.contains('-'))
+    {
         out.push_str(named);
         return;
     }
@@ -116,7 +123,8 @@ fn one(token: &str, before: &str, out: &mut String) {
         out.push_str("<NS>/<POD>");
         return;
     }
-    if token.starts_with("/tmp/") || token.starts_with("/var/folders/") || token.contains("//tmp/") {
+    if token.starts_with("/tmp/") || token.starts_with("/var/folders/") || token.contains("//tmp/")
+    {
         out.push_str("<TMP>");
         return;
     }
@@ -148,7 +156,8 @@ fn one(token: &str, before: &str, out: &mut String) {
             out.push_str(":<L>");
         } else {
             one(base, before, out);
-            out.push_str(":<PORT>");
+            let host = base.contains('.') || base.ends_with("localhost");
+            out.push_str(if host { ":<PORT>" } else { ":<N>" });
         }
         return;
     }
@@ -158,7 +167,21 @@ fn one(token: &str, before: &str, out: &mut String) {
 fn source_file(base: &str) -> bool {
     base.rsplit_once('.').is_some_and(|(stem, ext)| {
         !stem.is_empty()
-            && matches!(ext, "go" | "py" | "bats" | "sh" | "bash" | "java" | "rs" | "c" | "cc" | "ts" | "js" | "kt" | "rb")
+            && matches!(
+                ext,
+                "go" | "py"
+                    | "bats"
+                    | "sh"
+                    | "bash"
+                    | "java"
+                    | "rs"
+                    | "c"
+                    | "cc"
+                    | "ts"
+                    | "js"
+                    | "kt"
+                    | "rb"
+            )
     })
 }
 
@@ -166,12 +189,18 @@ fn source_file(base: &str) -> bool {
 fn number_like(token: &str, before: &str, out: &mut String) -> bool {
     let bytes = token.as_bytes();
     let count = |wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count();
-    let lead = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let lead = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if token.starts_with("0x") {
         out.push_str("<HEX>");
         return true;
     }
-    if bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.' || *byte == b'+') {
+    if bytes
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.' || *byte == b'+')
+    {
         if count(b'.') == 3 {
             out.push_str("<IP>");
         } else if bytes.len() <= 3 && KEPT_AFTER.contains(&before.trim_end_matches(':')) {
@@ -183,15 +212,25 @@ fn number_like(token: &str, before: &str, out: &mut String) -> bool {
     }
     // 2025-12-10, 2025-12-10T13:51:30Z, 13:51:30.244, 12/10/25
     if (lead == 4 && bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-'))
-        || ((lead == 2 || lead == 1) && count(b':') == 2 && bytes.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')))
-        || (lead <= 2 && count(b'/') == 2 && bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'/'))
+        || ((lead == 2 || lead == 1)
+            && count(b':') == 2
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')))
+        || (lead <= 2
+            && count(b'/') == 2
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_digit() || *byte == b'/'))
     {
         out.push_str("<TS>");
         return true;
     }
     if let Some((host, port)) = token.split_once(':')
         && host.bytes().filter(|byte| *byte == b'.').count() == 3
-        && host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
         && !port.is_empty()
     {
         out.push_str("<IP>:<PORT>");
@@ -199,7 +238,9 @@ fn number_like(token: &str, before: &str, out: &mut String) -> bool {
     }
     if let Some((host, _)) = token.split_once('/')
         && host.bytes().filter(|byte| *byte == b'.').count() == 3
-        && host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
     {
         out.push_str("<IP>");
         return true;
@@ -209,7 +250,25 @@ fn number_like(token: &str, before: &str, out: &mut String) -> bool {
         return true;
     }
     let unit = token.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-    if matches!(unit, "Ki" | "Mi" | "Gi" | "Ti" | "KiB" | "MiB" | "GiB" | "TiB" | "k" | "M" | "G" | "T" | "kB" | "KB" | "MB" | "GB" | "B") {
+    if matches!(
+        unit,
+        "Ki" | "Mi"
+            | "Gi"
+            | "Ti"
+            | "KiB"
+            | "MiB"
+            | "GiB"
+            | "TiB"
+            | "k"
+            | "M"
+            | "G"
+            | "T"
+            | "kB"
+            | "KB"
+            | "MB"
+            | "GB"
+            | "B"
+    ) {
         out.push_str("<QTY>");
         return true;
     }
@@ -228,12 +287,9 @@ fn duration(bytes: &[u8]) -> bool {
             return false;
         }
         let rest = &bytes[at..];
-        let unit = ["ns", "us", "µs", "ms", "s", "m", "h"]
-            .iter()
-            .find(|unit| {
-                rest.starts_with(unit.as_bytes())
-                    && rest.get(unit.len()).is_none_or(u8::is_ascii_digit)
-            });
+        let unit = ["ns", "us", "µs", "ms", "s", "m", "h"].iter().find(|unit| {
+            rest.starts_with(unit.as_bytes()) && rest.get(unit.len()).is_none_or(u8::is_ascii_digit)
+        });
         let Some(unit) = unit else { return false };
         at += unit.len();
         any = true;
@@ -257,7 +313,8 @@ fn pieces(token: &str, out: &mut String) {
     let mut first = true;
     let bytes = token.as_bytes();
     for at in 0..=bytes.len() {
-        let edge = at == bytes.len() || matches!(bytes[at], b'-' | b'/' | b'.' | b':' | b'_' | b'@');
+        let edge =
+            at == bytes.len() || matches!(bytes[at], b'-' | b'/' | b'.' | b':' | b'_' | b'@');
         if !edge {
             continue;
         }
@@ -290,7 +347,11 @@ fn segment(part: &str, after_dash: bool, out: &mut String) {
         return;
     }
     if bytes.len() >= 8 && digits > 0 && bytes.iter().all(u8::is_ascii_hexdigit) {
-        out.push_str(if bytes.len() == 64 { "<CID64>" } else { "<HEX>" });
+        out.push_str(if bytes.len() == 64 {
+            "<CID64>"
+        } else {
+            "<HEX>"
+        });
         return;
     }
     out.push_str(part);
@@ -302,7 +363,10 @@ fn uuid_inside(token: &str) -> Option<(&str, &str)> {
         return None;
     }
     (0..=bytes.len() - 36).find_map(|at| {
-        let shape = bytes[at + 8] == b'-' && bytes[at + 13] == b'-' && bytes[at + 18] == b'-' && bytes[at + 23] == b'-';
+        let shape = bytes[at + 8] == b'-'
+            && bytes[at + 13] == b'-'
+            && bytes[at + 18] == b'-'
+            && bytes[at + 23] == b'-';
         let hex = shape
             && bytes[at..at + 36]
                 .iter()
@@ -322,14 +386,29 @@ mod tests {
             ("start=2025-12-10 13:51:30 +0000 UTC end", "start=<TS> end"),
             ("@ 12/10/25 13:52:29.244", "@ <TS>"),
             ("Timed out after 10.001s.", "Timed out after <DUR>."),
-            ("pod pod-terminate-status-2-7 on node kind-worker2 container", "pod <POD> on node <NODE> container"),
+            (
+                "pod pod-terminate-status-2-7 on node kind-worker2 container",
+                "pod <POD> on node <NODE> container",
+            ),
             ("unexpected exit code 137: x", "unexpected exit code 137: x"),
-            ("dial tcp 10.244.1.9:9443: connect", "dial tcp <IP>:<PORT>: connect"),
-            ("kueue-controller-manager-59598f4b99-pc2h5 restarted 3 times", "kueue-controller-manager-<R>-<R> restarted <N> times"),
-            ("Post \"https://a.b.svc:443/convert?timeout=30s\": EOF", "Post \"<URL>\": EOF"),
+            (
+                "dial tcp 10.244.1.9:9443: connect",
+                "dial tcp <IP>:<PORT>: connect",
+            ),
+            (
+                "kueue-controller-manager-59598f4b99-pc2h5 restarted 3 times",
+                "kueue-controller-manager-<R>-<R> restarted <N> times",
+            ),
+            (
+                "Post \"https://a.b.svc:443/convert?timeout=30s\": EOF",
+                "Post \"<URL>\": EOF",
+            ),
             ("unix:///tmp/tmp.PiZMelzV6x/crio.sock", "<TMP>"),
             ("pvc-e96533e3-f55b-4652-853c-55d89c4f087a", "pvc-<UUID>"),
-            ("at k8s.io/kubernetes/test/e2e/node/pods.go:1022", "at k8s.io/kubernetes/test/e2e/node/pods.go:<L>"),
+            (
+                "at k8s.io/kubernetes/test/e2e/node/pods.go:1022",
+                "at k8s.io/kubernetes/test/e2e/node/pods.go:<L>",
+            ),
             ("0xc000c6fcc0 512Mi", "<HEX> <QTY>"),
         ] {
             assert_eq!(mask(text), masked, "{text}");
@@ -338,7 +417,13 @@ mod tests {
 
     #[test]
     fn words_and_versions_of_interfaces_stay() {
-        for text in ["well-known test-volume", "Kind=LocalQueue v1beta1 failed", "not-ready sandbox-changed", "ümläut – text", "a-worker"] {
+        for text in [
+            "well-known test-volume",
+            "Kind=LocalQueue v1beta1 failed",
+            "not-ready sandbox-changed",
+            "ümläut – text",
+            "a-worker",
+        ] {
             assert_eq!(mask(text), text);
         }
     }

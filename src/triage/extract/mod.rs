@@ -4,24 +4,28 @@
 //! reason. Must not: compare failures.
 
 mod block;
+mod dialect;
 mod lines;
 mod mask;
 mod name;
 mod site;
 mod strength;
+mod structure;
 
 use serde::{Deserialize, Serialize};
 
 pub use mask::mask;
 pub use name::{key as name_key, words as name_words};
 pub use site::Site;
-pub use strength::{similarity, strong, words};
 pub(super) use strength::{hash as text_hash, mix};
+pub use strength::{similarity, strong, words};
 
 use super::failure::Failure;
 
 /// How it was said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
     /// Nothing known says it.
@@ -107,7 +111,9 @@ pub fn extract(failure: &Failure) -> Extract {
     let artifact = failure.lines.first().map(|line| mask(&line.text));
     let rule = failure.rule.as_ref().filter(|rule| rule.cause).map(|rule| {
         let captures: Vec<String> = rule.captures.iter().map(|text| mask(text)).collect();
-        format!("{} {}", rule.id, captures.join(" ")).trim().to_owned()
+        format!("{} {}", rule.id, captures.join(" "))
+            .trim()
+            .to_owned()
     });
     let own = (!read.compared).then_some(&masked_desc);
     let reason = rule.clone().or_else(|| {
@@ -119,7 +125,10 @@ pub fn extract(failure: &Failure) -> Extract {
             .cloned()
     });
     let mut masked = String::new();
-    for part in [&masked_desc, &expectation].into_iter().chain(&masked_errors) {
+    for part in [&masked_desc, &expectation]
+        .into_iter()
+        .chain(&masked_errors)
+    {
         if !part.is_empty() {
             if !masked.is_empty() {
                 masked.push('\n');
@@ -159,3 +168,6 @@ fn tail(output: &str) -> &str {
     }
     &output[from..]
 }
+
+#[cfg(test)]
+mod tests;

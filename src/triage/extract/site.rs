@@ -42,7 +42,15 @@ impl Site {
 
 /// The path inside its repository: builders, users and forks have roots of their own.
 pub(super) fn inside(path: &str) -> &str {
-    for root in ["/test/", "/pkg/", "/cmd/", "/integration/", "/internal/", "/staging/", "/vendor/"] {
+    for root in [
+        "/test/",
+        "/pkg/",
+        "/cmd/",
+        "/integration/",
+        "/internal/",
+        "/staging/",
+        "/vendor/",
+    ] {
         if let Some(at) = path.find(root) {
             return &path[at + 1..];
         }
@@ -59,7 +67,15 @@ pub(super) fn inside(path: &str) -> &str {
 
 /// Files that run tests and say nothing about this one.
 pub(super) fn machinery(file: &str) -> bool {
-    ["framework/framework.go", "leafnodes/runner.go", "testing/testing.go", "gomega/internal", "onsi/ginkgo", "/asm_amd64.s", "testing.go"]
-        .iter()
-        .any(|part| file.ends_with(part) || file.contains(part))
+    [
+        "framework/framework.go",
+        "leafnodes/runner.go",
+        "testing/testing.go",
+        "gomega/internal",
+        "onsi/ginkgo",
+        "/asm_amd64.s",
+        "testing.go",
+    ]
+    .iter()
+    .any(|part| file.ends_with(part) || file.contains(part))
 }

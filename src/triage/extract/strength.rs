@@ -2,26 +2,127 @@
 
 /// Words that every failure may say. They never make a reason strong.
 const GENERIC: &[&str] = &[
-    "timed", "time", "timeout", "out", "waiting", "wait", "for", "the", "condition", "context", "deadline", "exceeded",
-    "exit", "exited", "code", "status", "eof", "not", "found", "already", "exists", "exist", "conflict", "error", "errors",
-    "err", "failed", "failure", "fail", "unexpected", "expected", "expect", "expects", "got", "get", "object", "has",
-    "have", "had", "been", "modified", "please", "apply", "your", "changes", "latest", "version", "and", "try", "again",
-    "operation", "cannot", "fulfilled", "command", "terminated", "terminating", "with", "was", "were", "are", "but", "after", "before",
-    "returned", "following", "success", "succeed", "test", "tests", "panicked", "assertion", "true", "false", "nil", "null",
-    "none", "value", "values", "equal", "matcher", "should", "from", "that", "this", "did", "does", "process",
-    "running", "run", "run_remote", "make", "see", "log", "logs", "details", "internal", "occurred", "receive", "rpc", "desc", "unknown", "signal",
+    "timed",
+    "time",
+    "timeout",
+    "out",
+    "waiting",
+    "wait",
+    "for",
+    "the",
+    "condition",
+    "context",
+    "deadline",
+    "exceeded",
+    "exit",
+    "exited",
+    "code",
+    "status",
+    "eof",
+    "not",
+    "found",
+    "already",
+    "exists",
+    "exist",
+    "conflict",
+    "error",
+    "errors",
+    "err",
+    "failed",
+    "failure",
+    "fail",
+    "unexpected",
+    "expected",
+    "expect",
+    "expects",
+    "got",
+    "get",
+    "object",
+    "has",
+    "have",
+    "had",
+    "been",
+    "modified",
+    "please",
+    "apply",
+    "your",
+    "changes",
+    "latest",
+    "version",
+    "and",
+    "try",
+    "again",
+    "operation",
+    "cannot",
+    "fulfilled",
+    "command",
+    "terminated",
+    "terminating",
+    "with",
+    "was",
+    "were",
+    "are",
+    "but",
+    "after",
+    "before",
+    "returned",
+    "following",
+    "success",
+    "succeed",
+    "test",
+    "tests",
+    "panicked",
+    "assertion",
+    "true",
+    "false",
+    "nil",
+    "null",
+    "none",
+    "value",
+    "values",
+    "equal",
+    "matcher",
+    "should",
+    "from",
+    "that",
+    "this",
+    "did",
+    "does",
+    "process",
+    "running",
+    "run",
+    "run_remote",
+    "make",
+    "see",
+    "log",
+    "logs",
+    "details",
+    "internal",
+    "occurred",
+    "receive",
+    "rpc",
+    "desc",
+    "unknown",
+    "signal",
 ];
 
 /// Real words, in small letters and in order, without masks and generic ones.
 fn real(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ')' | ',' | '=' | '{' | '}'))
-        .map(|word| word.trim_matches(|letter: char| matches!(letter, ':' | '.' | ';' | '[' | ']' | '!')))
-        .filter(|word| {
-            word.len() >= 3
-                && !word.contains('<')
-                && word.bytes().filter(u8::is_ascii_alphabetic).count() * 3 >= word.len() * 2
-                && !GENERIC.iter().any(|generic| generic.eq_ignore_ascii_case(word))
-        })
+    text.split(|letter: char| {
+        letter.is_whitespace()
+            || matches!(letter, '"' | '\'' | '`' | '(' | ')' | ',' | '=' | '{' | '}')
+    })
+    .map(|word| {
+        word.trim_matches(|letter: char| matches!(letter, ':' | '.' | ';' | '[' | ']' | '!'))
+    })
+    .filter(|word| {
+        word.len() >= 3
+            && !word.contains('<')
+            && word.bytes().filter(u8::is_ascii_alphabetic).count() * 3 >= word.len() * 2
+            && !GENERIC
+                .iter()
+                .any(|generic| generic.eq_ignore_ascii_case(word))
+    })
 }
 
 /// Whether a masked text names a cause by itself: at least three words that not every failure says.
@@ -76,23 +177,29 @@ pub fn words(masked: &str) -> Vec<(u64, f32)> {
     let text = head(masked);
     let mut start = None;
     let mut push = |word: &str, quoted: bool| {
-        let word = word.trim_matches(|letter: char| matches!(letter, ':' | '.' | ';' | '[' | ']' | '!'));
+        let word =
+            word.trim_matches(|letter: char| matches!(letter, ':' | '.' | ';' | '[' | ']' | '!'));
         if word.is_empty() {
             return;
         }
-        let weight: f32 = if quoted || word.contains('<') || word.bytes().any(|byte| byte.is_ascii_digit()) {
-            0.25
-        } else if word.len() < 3 {
-            0.1
-        } else if GENERIC.iter().any(|generic| generic.eq_ignore_ascii_case(word)) {
-            0.5
-        } else {
-            1.0
-        };
+        let weight: f32 =
+            if quoted || word.contains('<') || word.bytes().any(|byte| byte.is_ascii_digit()) {
+                0.25
+            } else if word.len() < 3 {
+                0.1
+            } else if GENERIC
+                .iter()
+                .any(|generic| generic.eq_ignore_ascii_case(word))
+            {
+                0.5
+            } else {
+                1.0
+            };
         all.push((hash(word), weight));
     };
     for (at, letter) in text.char_indices() {
-        let edge = letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ')' | ',' | '=' | '{' | '}');
+        let edge = letter.is_whitespace()
+            || matches!(letter, '"' | '\'' | '`' | '(' | ')' | ',' | '=' | '{' | '}');
         if edge {
             if let Some(from) = start.take() {
                 push(&text[from..at], quoted);
