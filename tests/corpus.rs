@@ -14,7 +14,7 @@ use std::{
 
 use bellwether::{
     model::{Blame, Class},
-    triage::{Failure, RuleHit, attribute::simulate::Dice, cluster},
+    triage::{Failure, attribute::simulate::Dice, cluster},
     verdict::class_of_text,
 };
 use regex::{Captures, Regex};
@@ -357,11 +357,7 @@ fn one_cause_is_one_cluster() {
             test: record.test.clone(),
             message: record.message.clone(),
             output: record.output.clone(),
-            rule: class_of_text(&record.message, &record.output).map(|hit| RuleHit {
-                cause: hit.names_cause(),
-                id: hit.rule,
-                captures: hit.captures,
-            }),
+            rule: class_of_text(&record.message, &record.output).and_then(|hit| hit.cause()),
             ..Failure::default()
         })
         .collect();

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod decisive;
 pub mod extract;
 mod failure;
+pub mod quality;
 pub mod stats;
 mod told;
 

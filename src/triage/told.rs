@@ -34,24 +34,27 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The failure with the rule that names its cause: what the logs told of two tests alike is one cause.
-    fn ruled(&self) -> Cow<'_, Failure> {
-        let Some(cause) = &self.cause else {
-            return Cow::Borrowed(&self.failure);
-        };
+    /// The failure with the rule that names its cause: what the logs, or its own words, told of two tests alike is one
+    /// cause.
+    fn ruled(&self, rules: &Rules) -> Cow<'_, Failure> {
         let stopped = !self.failure.place.phase.is_empty();
-        match &cause.rule {
+        let by_logs = self.cause.as_ref().and_then(|cause| {
             // Trouble that only fell into its time may be another's.
-            Some(rule) if stopped || cause.confidence == Confidence::Certain => {
-                let mut failure = self.failure.clone();
-                failure.rule = Some(RuleHit {
-                    id: rule.clone(),
-                    captures: vec![normalised(&cause.summary)],
-                    cause: true,
-                });
-                Cow::Owned(failure)
-            }
-            _ => Cow::Borrowed(&self.failure),
+            let sure = stopped || cause.confidence == Confidence::Certain;
+            Some(RuleHit {
+                id: cause.rule.clone().filter(|_| sure)?,
+                captures: vec![normalised(&cause.summary)],
+                cause: true,
+            })
+        });
+        let by_words =
+            || class_of_text_with(rules, &self.failure.message, &self.failure.output)?.cause();
+        match by_logs.or_else(by_words) {
+            None => Cow::Borrowed(&self.failure),
+            rule => Cow::Owned(Failure {
+                rule,
+                ..self.failure.clone()
+            }),
         }
     }
 }
@@ -107,7 +110,7 @@ fn spec(failure: &Failure) -> SpecResult {
 pub fn tell(seen: &[Seen], rules: &Rules) -> Vec<ClusterReport> {
     let mut triage = Triage::default();
     for seen in seen {
-        triage.add(&seen.ruled());
+        triage.add(&seen.ruled(rules));
     }
     let clusters = triage.finish(&[]).clusters;
     let mut reports: Vec<ClusterReport> = clusters

@@ -6,8 +6,8 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Line, Rule, Rules, Take, needle::needles};
-use crate::model::{Blame, Class, Confidence, EvidenceLine, Filing};
+use super::{Line, Rule, Rules, Take, needle::needles, normalised};
+use crate::model::{Blame, Class, Confidence, EvidenceLine, Filing, failed};
 
 /// The name under which rules know a failure's message.
 pub const MESSAGE: &str = "message";
@@ -48,13 +48,23 @@ pub struct RuleHit {
 
 impl RuleHit {
     /// Whether it names a cause, so that failures of different tests are one when it matched them alike. What says no
-    /// more than that an assertion failed does not.
+    /// more than that an assertion failed, or that time ran out, does not.
     #[must_use]
     pub const fn names_cause(&self) -> bool {
         !matches!(
             self.class,
-            Class::Assertion | Class::NoEvidence | Class::Unknown
+            Class::Assertion | Class::SuiteTimeout | Class::NoEvidence | Class::Unknown
         )
+    }
+
+    /// The rule as triage takes it: failures of different tests with one such rule and one sentence are one cause.
+    #[must_use]
+    pub fn cause(&self) -> Option<failed::RuleHit> {
+        self.names_cause().then(|| failed::RuleHit {
+            id: self.rule.clone(),
+            captures: vec![normalised(&self.summary)],
+            cause: true,
+        })
     }
 }
 

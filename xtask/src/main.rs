@@ -5,18 +5,21 @@ mod history;
 mod proto;
 mod restore;
 mod schema;
+mod triage;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask schema [--check]
        cargo xtask proto [--check]
        cargo xtask bench [NAME…]
+       cargo xtask bench triage [--eval DIR]
 
   schema           writes docs/*.schema.json
   schema --check   says whether they are current, and changes nothing
   proto [--check]  the same for proto/runtime.v1.rs, from proto/api.proto
   bench            measures what docs/benchmarks.md states, and writes it; NAMEs choose
-  bench history    measures the index over 5,000,000 results, and prints what docs/history.md states";
+  bench history    measures the index over 5,000,000 results, and prints what docs/history.md states
+  bench triage     prints the tables of docs/triage-quality.md; use it with --release";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         ["proto", "--check"] => proto::check(),
         ["bench", "history"] => history::in_release().map_err(|error| error.to_string()),
         [history::HERE] => history::measure().map_err(|error| error.to_string()),
+        ["bench", "triage", rest @ ..] => triage::run(rest).map_err(|error| error.to_string()),
         ["bench", names @ ..] => bench::run(names).map_err(|error| error.to_string()),
         _ => Err(USAGE.to_owned()),
     };

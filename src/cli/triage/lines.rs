@@ -15,7 +15,7 @@ use crate::{
     evidence::foreign::read_line,
     model::{Class, ExitCode},
     triage::{Cluster, Triage},
-    verdict::class_of_text,
+    verdict::{RuleHit, class_of_text},
 };
 
 #[derive(Serialize)]
@@ -47,8 +47,9 @@ fn answers(mut input: impl BufRead, file: &Utf8Path) -> io::Result<String> {
             break;
         }
         number += 1;
-        let read = read_line(&line, number, file.as_str());
+        let mut read = read_line(&line, number, file.as_str());
         let hit = class_of_text(&read.failure.message, &read.failure.output);
+        read.failure.rule = hit.as_ref().and_then(RuleHit::cause);
         classes.push(hit.map(|hit| hit.class));
         triage.add(&read.failure);
         ids.push(read.id);

@@ -11,7 +11,7 @@ pub(super) const SAME_REASON: f64 = 0.8;
 pub(super) const COMPATIBLE: f64 = 0.25;
 /// Names from here on are variants of one test.
 pub(super) const NEAR_NAME: f64 = 0.75;
-/// Reasons of one test that are compared with each other.
+/// Up to so many reasons of one test are all compared with each other.
 const COMPARED: usize = 48;
 
 /// Joins signatures. `events`: pairs that are one event, told twice.
@@ -90,9 +90,10 @@ fn name_groups(all: &[Signature]) -> BTreeMap<&str, Vec<u32>> {
         let [(short, name), (long, longer)] = pair else {
             continue;
         };
+        // One more word is as often a label that somebody put before the name.
         let tail = long
             .strip_prefix(short.as_str())
-            .is_some_and(|rest| rest.starts_with(' '));
+            .is_some_and(|rest| rest.starts_with(' ') && rest[1..].contains(' '));
         if tail && name.split(' ').count() >= 5 && share_file(all, &groups[name], &groups[longer]) {
             moved.push((*name, *longer));
         }
@@ -163,22 +164,14 @@ fn one_test(all: &[Signature], group: &[u32], spread: &HashMap<u32, usize>, fore
             forest.join(pair[0], pair[1], Reason::SameTest);
         }
     }
-    let texts: Vec<(&Vec<u32>, near::Words)> = said
-        .iter()
-        .take(COMPARED)
-        .map(|(text, who)| (who, words(text)))
-        .collect();
-    for (at, (who, text)) in texts.iter().enumerate() {
-        for (others, other) in &texts[at + 1..] {
-            let mine = who.iter().all(|one| own.contains(one))
-                && others.iter().all(|one| own.contains(one));
-            if mine
-                && !all[who[0] as usize].ruled
-                && !all[others[0] as usize].ruled
-                && similarity(text, other) >= COMPATIBLE
-            {
-                forest.join(who[0], others[0], Reason::SameTest);
-            }
+    let who: Vec<&Vec<u32>> = said.values().collect();
+    let texts: Vec<near::Words> = said.keys().map(|text| words(text)).collect();
+    for (a, b) in compared(&texts) {
+        let (left, right) = (who[a as usize], who[b as usize]);
+        let theirs = left.iter().chain(right).all(|one| own.contains(one));
+        let ruled = all[left[0] as usize].ruled || all[right[0] as usize].ruled;
+        if theirs && !ruled && similarity(&texts[a as usize], &texts[b as usize]) >= COMPATIBLE {
+            forest.join(left[0], right[0], Reason::SameTest);
         }
     }
     for pair in silent.windows(2) {
@@ -192,6 +185,18 @@ fn one_test(all: &[Signature], group: &[u32], spread: &HashMap<u32, usize>, fore
     {
         forest.join(*silent, *at, Reason::SameTest);
     }
+}
+
+/// All pairs, or where a test has said very many things, those that are likely to be alike. Which these are depends on
+/// the two texts alone.
+fn compared(texts: &[near::Words]) -> Vec<(u32, u32)> {
+    if texts.len() > COMPARED {
+        return near::candidates(texts);
+    }
+    let count = index(texts.len());
+    (0..count)
+        .flat_map(|a| (a + 1..count).map(move |b| (a, b)))
+        .collect()
 }
 
 /// Variants of one test that fail alike in one file.
@@ -239,7 +244,7 @@ fn telling(expectation: &str) -> bool {
 fn unnamed(all: &[Signature], forest: &mut Forest) {
     let mut first: HashMap<u64, u32> = HashMap::new();
     for (at, one) in all.iter().enumerate() {
-        if !one.named() {
+        if !one.named() && one.speaks() {
             let at = index(at);
             let other = *first.entry(text_hash(&one.unnamed())).or_insert(at);
             forest.join(other, at, Reason::SameWords);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::triage::extract::{Extract, Verb, mix, name_key, text_hash};
+use crate::triage::extract::{Extract, Verb, mask, mix, name_key, text_hash};
 
 /// What of a failure is compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Signature {
     pub desc: String,
     /// What was compared, masked.
     pub expectation: String,
+    /// The innermost error, masked, whether it names a cause or not.
+    pub error: String,
     /// The text that names a cause by itself, masked.
     pub reason: Option<String>,
     /// Whether a rule names the cause: then only the same rule is the same cause.
@@ -50,6 +52,11 @@ impl Signature {
             verb: extract.verb,
             desc: extract.masked_desc(),
             expectation: extract.expectation.clone(),
+            error: extract
+                .errors
+                .first()
+                .map(|error| mask(error))
+                .unwrap_or_default(),
             ruled: extract.rule.is_some(),
             reason: extract.reason.clone(),
         }
@@ -66,6 +73,7 @@ impl Signature {
             &self.helper,
             &self.desc,
             &self.expectation,
+            &self.error,
             self.reason.as_deref().unwrap_or_default(),
         ] {
             let hash = text_hash(part);
@@ -83,13 +91,19 @@ impl Signature {
             None if self.named() => {
                 mix(text_hash(name_key(&self.name)) ^ mix(text_hash(self.own_words())))
             }
-            None => mix(text_hash(&self.unnamed())),
+            None if self.speaks() => mix(text_hash(&self.unnamed())),
+            None => mix(text_hash(&self.unnamed()) ^ mix(text_hash(&self.name))),
         }
     }
 
-    /// Whether its name tells it from other tests.
+    /// Whether its name tells it from other tests. What fails before or after all tests is no test's own.
     pub(super) fn named(&self) -> bool {
-        self.name.contains(' ') || self.name.len() >= 8
+        (self.name.contains(' ') || self.name.len() >= 8) && !self.phase.ends_with("Suite")
+    }
+
+    /// Whether it says anything at all.
+    pub(super) fn speaks(&self) -> bool {
+        !self.desc.is_empty() || !self.expectation.is_empty() || !self.error.is_empty()
     }
 
     /// The author's words beside an assertion, if they say something.
@@ -110,8 +124,8 @@ impl Signature {
     /// What a test without a name has instead.
     pub(super) fn unnamed(&self) -> String {
         format!(
-            "{}|{}|{:?}|{}|{}",
-            self.site, self.helper, self.verb, self.desc, self.expectation
+            "{}|{}|{:?}|{}|{}|{}",
+            self.site, self.helper, self.verb, self.desc, self.expectation, self.error
         )
     }
 
@@ -122,7 +136,7 @@ impl Signature {
                 Cow::Borrowed(reason)
             }
             Some(reason) => Cow::Owned(format!("{reason} {} {}", self.desc, self.expectation)),
-            None => Cow::Owned(format!("{} {}", self.desc, self.expectation)),
+            None => Cow::Owned(format!("{} {} {}", self.desc, self.expectation, self.error)),
         }
     }
 }

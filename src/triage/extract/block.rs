@@ -58,6 +58,12 @@ pub(super) fn said(trimmed: &str) -> Option<&str> {
     let rest = ["s: \"", "msg: \"", "Message: \"", "Msg: \"", "text: \""]
         .iter()
         .find_map(|head| trimmed.strip_prefix(head))?;
+    let text = quoted(rest);
+    (!text.is_empty()).then_some(text)
+}
+
+/// What stands before the closing quote.
+pub(super) fn quoted(rest: &str) -> &str {
     let bytes = rest.as_bytes();
     let mut end = 0;
     while end < bytes.len() && bytes[end] != b'"' {
@@ -67,5 +73,5 @@ pub(super) fn said(trimmed: &str) -> Option<&str> {
     while !rest.is_char_boundary(end) {
         end -= 1;
     }
-    (!rest[..end].is_empty()).then_some(&rest[..end])
+    &rest[..end]
 }

@@ -3,13 +3,15 @@
 
 use super::{
     Verb,
-    block::{closes, indent_of, opens, said, typed},
-    site::{Site, inside, machinery},
+    block::{closes, indent_of, opens, quoted, said, typed},
+    dialect::{frame, java_exception, logged, undated, wrapper},
+    site::{Site, machinery},
+    structure::{expected, structure},
 };
 
 /// Where the pass is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Free text.
     Text,
     /// An error follows or has begun.
@@ -70,21 +72,21 @@ impl<'a> Read<'a> {
         }
     }
 
-    fn described(&mut self, text: &'a str) {
-        let text = cut(text.trim());
+    pub(super) fn described(&mut self, text: &'a str) {
+        let text = cut(without_object(text.trim()));
         if !text.is_empty() && self.desc.len() < DESCRIBED && self.desc.last() != Some(&text) {
             self.desc.push(text);
         }
     }
 
-    fn erred(&mut self, text: &'a str) {
+    pub(super) fn erred(&mut self, text: &'a str) {
         let text = cut(text.trim());
         if !text.is_empty() && self.errors.len() < 12 && self.errors.last() != Some(&text) {
             self.errors.push(text);
         }
     }
 
-    fn expects(&mut self, text: &str) {
+    pub(super) fn expects(&mut self, text: &str) {
         if self.expectation.len() < KEPT {
             if !self.expectation.is_empty() {
                 self.expectation.push(' ');
@@ -93,7 +95,7 @@ impl<'a> Read<'a> {
         }
     }
 
-    fn at(&mut self, site: Option<Site>) {
+    pub(super) fn at(&mut self, site: Option<Site>) {
         if let Some(site) = site
             && self.site.is_none()
             && !machinery(&site.file)
@@ -101,6 +103,26 @@ impl<'a> Read<'a> {
             self.site = Some(site);
         }
     }
+}
+
+/// An object that was printed into the line in Go's own way says too much: the text before it is what was meant.
+fn without_object(text: &str) -> &str {
+    if text.len() < 160 {
+        return text;
+    }
+    let Some(brace) = text.find('{') else {
+        return text;
+    };
+    let head = &text[..brace];
+    let kind = head.rsplit([' ', '(']).next().unwrap_or_default();
+    if kind.is_empty()
+        || !kind.starts_with(|letter: char| {
+            letter.is_ascii_alphabetic() || matches!(letter, '&' | '*' | '[')
+        })
+    {
+        return text;
+    }
+    head
 }
 
 fn cut(text: &str) -> &str {
@@ -133,7 +155,7 @@ pub(super) fn read(text: &str) -> Read<'_> {
             continue;
         }
         let trimmed = trimmed.strip_prefix("# ").unwrap_or(trimmed);
-        let trimmed = trimmed.strip_prefix("> ").unwrap_or(trimmed);
+        let trimmed = trimmed.strip_prefix("> ").unwrap_or(trimmed).trim_start();
         if !structure(trimmed, &mut read, &mut state) {
             match state {
                 State::Text => text_line(trimmed, &mut read, &mut state),
@@ -146,232 +168,6 @@ pub(super) fn read(text: &str) -> Read<'_> {
         previous = trimmed;
     }
     read
-}
-
-/// Lines of a framework that mean the same in every state. False if it is none.
-fn structure<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) -> bool {
-    let first = line.as_bytes()[0];
-    match first {
-        b'[' => {
-            for (mark, verb) in [
-                ("[FAILED]", Verb::Said),
-                ("[TIMEDOUT]", Verb::SuiteTimeout),
-                ("[PANICKED]", Verb::Panicked),
-                ("[INTERRUPTED]", Verb::Interrupted),
-            ] {
-                if let Some(rest) = line.strip_prefix(mark) {
-                    if read.verb == Verb::Said {
-                        read.verb = verb;
-                    }
-                    *state = State::Text;
-                    let rest = rest.trim();
-                    if rest.starts_with("in [") {
-                        located(&rest[3..], " - ", read);
-                    } else if !rest.is_empty() && !structure(rest, read, state) {
-                        text_line(rest, read, state);
-                    }
-                    return true;
-                }
-            }
-            line.starts_with("[FAIL] ")
-        }
-        b'I' if line.starts_with("In [") => {
-            located(&line[3..], " at:", read);
-            *state = State::Rest;
-            true
-        }
-        b'T' => {
-            if let Some(rest) = line.strip_prefix("Timed out after ")
-                && let Some(dot) = rest.find("s.")
-                && dot < 16
-                && rest[..dot]
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
-            {
-                read.verb = Verb::TimedOut;
-                *state = State::Text;
-                after_dot(&rest[dot + 2..], read, state);
-                return true;
-            }
-            if let Some(rest) = line
-                .strip_prefix("The function passed to ")
-                .or_else(|| line.strip_prefix("The matcher passed to "))
-            {
-                if let Some(at) = rest.find(" failed at ") {
-                    let place = rest[at + 11..].trim_end_matches(" with:").trim();
-                    read.helper = Site::parse(place);
-                    *state = State::Text;
-                } else {
-                    read.compared = true;
-                    *state = State::Error;
-                }
-                return true;
-            }
-            if line.starts_with("Told to stop trying after ") {
-                read.verb = Verb::TimedOut;
-                *state = State::Text;
-                return true;
-            }
-            line.starts_with("There were additional failures")
-                || line.starts_with("Test Suite Failed")
-                || line.starts_with("Test Panicked")
-                || line.starts_with("This is the Progress Report") && {
-                    *state = State::Rest;
-                    true
-                }
-        }
-        b'F' => {
-            if let Some(rest) = line.strip_prefix("Failed after ")
-                && let Some(dot) = rest.find("s.")
-                && dot < 16
-            {
-                read.verb = Verb::Changed;
-                *state = State::Text;
-                after_dot(&rest[dot + 2..], read, state);
-                return true;
-            }
-            if line.starts_with("Full Stack Trace") {
-                *state = State::Stack;
-                return true;
-            }
-            false
-        }
-        b'E' => {
-            if matches!(
-                line,
-                "Expected success, but got an error:" | "Expected error:"
-            ) {
-                if matches!(read.verb, Verb::Said) {
-                    read.verb = Verb::UnexpectedError;
-                }
-                read.compared = true;
-                *state = State::Error;
-                return true;
-            }
-            if line == "Expected" {
-                expected(read);
-                *state = State::Values;
-                return true;
-            }
-            if line.starts_with("Error matcher expects an error") {
-                expected(read);
-                read.expects("no error");
-                *state = State::Values;
-                return true;
-            }
-            if line.starts_with("Expected object to be comparable, diff:") {
-                expected(read);
-                read.expects("comparable");
-                *state = State::Rest;
-                return true;
-            }
-            if let Some(rest) = line.strip_prefix("Error Trace:") {
-                read.at(Site::parse(rest));
-                read.compared = true;
-                *state = State::Text;
-                return true;
-            }
-            if let Some(rest) = line.strip_prefix("Error:")
-                && rest.starts_with([' ', '\t'])
-            {
-                let rest = rest.trim();
-                match rest {
-                    "Received unexpected error:" => *state = State::Error,
-                    "Not equal:" => {
-                        expected(read);
-                        *state = State::Values;
-                    }
-                    _ => read.described(rest),
-                }
-                return true;
-            }
-            // pytest marks what it says with an E.
-            if line.starts_with("E   ") || line.starts_with("E  \t") {
-                if !read.compared {
-                    read.desc.clear();
-                }
-                read.compared = true;
-                let text = line[1..].trim();
-                if read.errors.is_empty() {
-                    read.erred(text);
-                } else {
-                    read.expects(text);
-                }
-                *state = State::Rest;
-                return true;
-            }
-            false
-        }
-        b'U' if line == "Unexpected error:" => {
-            if matches!(read.verb, Verb::Said) {
-                read.verb = Verb::UnexpectedError;
-            }
-            read.compared = true;
-            *state = State::Error;
-            true
-        }
-        b'p' if line.starts_with("panic: ") => {
-            read.verb = Verb::Panicked;
-            read.erred(&line[7..]);
-            *state = State::Stack;
-            true
-        }
-        b'g' if line.starts_with("goroutine ") && line.ends_with("]:") => {
-            *state = State::Stack;
-            true
-        }
-        b'o' => line == "occurred",
-        b'n' if line == "not to have occurred" => {
-            *state = State::Text;
-            true
-        }
-        b'n' if line.starts_with("not ok ") => {
-            *state = State::Text;
-            true
-        }
-        b'(' => bats_place(line, read),
-        b'C' => {
-            if let Some(rest) = line.strip_prefix("Caused by: ") {
-                read.erred(rest);
-                *state = State::Rest;
-                return true;
-            }
-            false
-        }
-        b'a' => java_frame(line, read),
-        b'-' | b'=' | b'.' => {
-            line.starts_with("---") || line.starts_with("===") || line.starts_with("...")
-        }
-        _ => false,
-    }
-}
-
-fn expected(read: &mut Read<'_>) {
-    if read.verb == Verb::Said {
-        read.verb = Verb::Expected;
-    }
-    read.compared = true;
-}
-
-fn after_dot<'a>(rest: &'a str, read: &mut Read<'a>, state: &mut State) {
-    let rest = rest.trim();
-    if !rest.is_empty() && !structure(rest, read, state) {
-        text_line(rest, read, state);
-    }
-}
-
-/// `[It] at: FILE:LINE @ STAMP`
-fn located<'a>(text: &'a str, between: &str, read: &mut Read<'a>) {
-    let Some(close) = text.find(']') else { return };
-    read.phase = &text[1..close];
-    let Some(rest) = text[close + 1..].strip_prefix(between) else {
-        return;
-    };
-    let (place, stamp) = rest.split_once(" @ ").unwrap_or((rest, ""));
-    if let Some(site) = Site::parse(place) {
-        read.site = Some(site);
-    }
-    read.stamp = stamp.trim();
 }
 
 fn error_line<'a>(line: &'a str, trimmed: &'a str, read: &mut Read<'a>, state: &mut State) {
@@ -430,14 +226,20 @@ fn value_line<'a>(line: &'a str, trimmed: &'a str, read: &mut Read<'a>, state: &
         };
     } else if trimmed.starts_with("Test:") || trimmed.starts_with("Gomega truncated") {
         *state = State::Rest;
+    } else if !trimmed.contains(' ')
+        && trimmed.starts_with('/')
+        && let Some(site) = Site::parse(trimmed)
+    {
+        read.at(Some(site));
+        *state = State::Rest;
     } else {
         read.expects(trimmed);
     }
 }
 
-fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
+pub(super) fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
     let line = undated(line);
-    if line.is_empty() || wrapper(line) {
+    if line.is_empty() || wrapper(line) || logged(line) {
         return;
     }
     if let Some(head) = line.strip_suffix(": Expected") {
@@ -478,7 +280,7 @@ fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
     if line.starts_with("time=\"") {
         if let Some(at) = line.find(" msg=") {
             let text = &line[at + 5..];
-            let text = text.strip_prefix('"').unwrap_or(text);
+            let text = text.strip_prefix('"').map_or(text, quoted);
             if line.contains("level=fatal") || line.contains("level=error") {
                 read.erred(text);
             }
@@ -505,174 +307,4 @@ fn text_line<'a>(line: &'a str, read: &mut Read<'a>, state: &mut State) {
         return;
     }
     read.described(line);
-}
-
-/// Without the clock that a log puts before its text.
-fn undated(line: &str) -> &str {
-    let bytes = line.as_bytes();
-    // klog: `E0114 19:26:38.350] text`
-    if bytes.len() > 20
-        && matches!(bytes[0], b'I' | b'W' | b'E' | b'F')
-        && bytes[1..5].iter().all(u8::is_ascii_digit)
-    {
-        return line.split_once("] ").map_or(line, |(_, rest)| rest);
-    }
-    // `Aug 17 17:08:48.006: text`, `Jan 23 08:55:25 host bash[1]: text`
-    if bytes.len() > 16
-        && bytes[3] == b' '
-        && bytes[9] == b':'
-        && bytes[4..6]
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b' ')
-    {
-        let rest = line.get(7..).unwrap_or_default();
-        if let Some((head, text)) = rest.split_once(": ")
-            && head.len() < 60
-        {
-            return text.strip_prefix("INFO: ").unwrap_or(text);
-        }
-    }
-    line
-}
-
-/// What wraps a failure and is never its reason.
-fn wrapper(line: &str) -> bool {
-    const HEADS: [&str; 22] = [
-        "•",
-        "STEP",
-        "INFO:",
-        "exit status ",
-        "Node Tests",
-        "make: ***",
-        "Summarizing ",
-        "Gomega truncated",
-        "Consider having",
-        "Learn more here",
-        "Ran ",
-        "FAIL!",
-        "FAIL\t",
-        "ok  \t",
-        "}",
-        "to equal",
-        "to be ",
-        "Full Stack",
-        "Messages:",
-        "error running tests",
-        "Error: process completed",
-        "Process completed with exit code",
-    ];
-    HEADS.iter().any(|head| line.starts_with(head))
-        || line.contains("run_remote.go")
-        || line == "FAIL"
-        || line == "Failure"
-        || line == "Failed"
-        || (line.starts_with("command terminated with exit code")
-            || line.starts_with("Command failed with exit"))
-}
-
-/// `(in test file ./ctr.bats, line 429)`, `(from function `f' in file x, line 1,`
-fn bats_place(line: &str, read: &mut Read<'_>) -> bool {
-    let Some((head, rest)) = line.split_once("file ") else {
-        return false;
-    };
-    let Some((file, rest)) = rest.split_once(", line ") else {
-        return false;
-    };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let mut site = Site {
-        file: inside(file.trim_start_matches("./")).to_owned(),
-        function: String::new(),
-        line: rest[..digits].parse().unwrap_or(0),
-    };
-    if let Some(function) = head
-        .strip_prefix("(from function `")
-        .and_then(|rest| rest.split('\'').next())
-    {
-        site.function = function.to_owned();
-        read.helper = Some(site);
-    } else {
-        read.at(Some(site));
-    }
-    true
-}
-
-/// `at org.x.ThingTest.method(ThingTest.java:12)`
-fn java_frame(line: &str, read: &mut Read<'_>) -> bool {
-    let Some(rest) = line.strip_prefix("at ") else {
-        return false;
-    };
-    let Some((function, place)) = rest.strip_suffix(')').and_then(|rest| rest.split_once('('))
-    else {
-        return false;
-    };
-    let foreign = [
-        "org.junit",
-        "java.",
-        "jdk.",
-        "sun.",
-        "org.testng",
-        "org.apache.maven",
-        "org.assertj",
-        "org.hamcrest",
-    ]
-    .iter()
-    .any(|head| function.starts_with(head));
-    if !foreign
-        && read.site.is_none()
-        && let Some(mut site) = Site::parse(place)
-    {
-        site.function = function.to_owned();
-        read.site = Some(site);
-    }
-    true
-}
-
-/// `java.lang.AssertionError: text`, also Python's `ValueError: text` at the end of a traceback.
-fn java_exception(line: &str) -> Option<&str> {
-    let kind = line.split(':').next()?;
-    let named = !kind.contains(' ')
-        && kind.contains('.')
-        && (kind.ends_with("Exception") || kind.ends_with("Error") || kind.ends_with("Failure"));
-    named.then_some(line)
-}
-
-/// In a Go stack: the first function that belongs to neither the runtime nor a test library.
-fn frame<'a>(line: &'a str, previous: &'a str, read: &mut Read<'a>) {
-    let Some((place, _)) = line.split_once(" +0x").or(Some((line, ""))) else {
-        return;
-    };
-    if !place.contains(".go:") || place.contains(' ') {
-        return;
-    }
-    let function = previous.split('(').next().unwrap_or_default();
-    let function = function.rsplit('/').next().unwrap_or_default();
-    if [
-        "runtime.",
-        "testing.",
-        "panic",
-        "ginkgo",
-        "gomega",
-        "internal.",
-    ]
-    .iter()
-    .any(|head| function.starts_with(head))
-    {
-        return;
-    }
-    let Some(mut site) = Site::parse(place) else {
-        return;
-    };
-    if machinery(&site.file) {
-        return;
-    }
-    match &mut read.site {
-        None => {
-            site.function = function.to_owned();
-            read.site = Some(site);
-        }
-        Some(known) if known.function.is_empty() && known.file == site.file => {
-            known.function = function.to_owned()
-        }
-        Some(_) => {}
-    }
 }

@@ -156,7 +156,8 @@ fn one(token: &str, before: &str, out: &mut String) {
             out.push_str(":<L>");
         } else {
             one(base, before, out);
-            out.push_str(":<PORT>");
+            let host = base.contains('.') || base.ends_with("localhost");
+            out.push_str(if host { ":<PORT>" } else { ":<N>" });
         }
         return;
     }

@@ -4,11 +4,13 @@
 //! reason. Must not: compare failures.
 
 mod block;
+mod dialect;
 mod lines;
 mod mask;
 mod name;
 mod site;
 mod strength;
+mod structure;
 
 use serde::{Deserialize, Serialize};
 
@@ -166,3 +168,6 @@ fn tail(output: &str) -> &str {
     }
     &output[from..]
 }
+
+#[cfg(test)]
+mod tests;
