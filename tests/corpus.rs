@@ -346,7 +346,6 @@ fn rules_know_the_class_of_almost_all() {
 
 /// Pairs of one cause that share a cluster, of all pairs that share one and of all pairs of one cause.
 #[test]
-#[ignore = "the goal for clusters; `cargo test --test corpus -- --ignored --nocapture` says how far it is"]
 fn one_cause_is_one_cluster() {
     let records = made();
     let failures: Vec<Failure> = records

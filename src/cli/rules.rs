@@ -25,8 +25,8 @@ pub struct RulesArgs {
 #[derive(Clone, Debug, Args)]
 struct Own {
     /// A file of rules; can be repeated
-    #[arg(long = "rules", value_name = "FILE")]
-    files: Vec<Utf8PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<Utf8PathBuf>,
     /// The rules of this profile
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
@@ -76,7 +76,7 @@ pub fn run(args: RulesArgs, globals: &Globals) -> Result<ExitCode, CliError> {
             files,
             profile,
             fixtures,
-        } => check(Own { files, profile }, fixtures.as_deref(), globals),
+        } => check(Own { rules: files, profile }, fixtures.as_deref(), globals),
         RulesCommand::Explain { own, files } => explain(&load(&own)?, &files, globals),
         RulesCommand::Again { own, runs } => again::again(&own, &runs, globals),
     }
@@ -89,7 +89,7 @@ fn packs(own: &Own) -> Result<Vec<(String, String)>, CliError> {
         let of_profile = profile.rule_packs();
         packs.extend(of_profile.map(|(path, text)| (path.to_string(), text.to_owned())));
     }
-    for file in &own.files {
+    for file in &own.rules {
         packs.push((file.to_string(), fs::read_to_string(file)?));
     }
     Ok(packs)
@@ -177,7 +177,7 @@ struct Checked {
 fn check(own: Own, fixtures: Option<&Utf8Path>, globals: &Globals) -> Result<ExitCode, CliError> {
     let printer = globals.printer();
     let rules = load(&own)?;
-    let shipped = own.files.is_empty() && own.profile.is_none();
+    let shipped = own.rules.is_empty() && own.profile.is_none();
     let theirs: Vec<&Rule> = rules
         .iter()
         .filter(|rule| shipped || Rules::shipped().get(&rule.id).is_none())

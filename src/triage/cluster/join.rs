@@ -224,13 +224,20 @@ fn near_names(all: &[Signature], forest: &mut Forest) {
             .map(|at| words(&all[*at as usize].name))
             .collect();
         for a in 0..bucket.len() {
+            // What names a thing (a quoted value, a path) is the same whatever the test is called.
+            let specific = names_a_thing(all[bucket[a] as usize].own_words());
             for b in a + 1..bucket.len().min(a + 33) {
-                if similarity(&names[a], &names[b]) >= NEAR_NAME {
+                if specific || similarity(&names[a], &names[b]) >= NEAR_NAME {
                     forest.join(bucket[a], bucket[b], Reason::NearTest);
                 }
             }
         }
     }
+}
+
+/// Whether the author's words quote a value.
+fn names_a_thing(words: &str) -> bool {
+    words.contains('"')
 }
 
 /// Whether compared values say more than numbers and truth do.
@@ -244,7 +251,8 @@ fn telling(expectation: &str) -> bool {
 fn unnamed(all: &[Signature], forest: &mut Forest) {
     let mut first: HashMap<u64, u32> = HashMap::new();
     for (at, one) in all.iter().enumerate() {
-        if !one.named() && one.speaks() {
+        // Where a rule names the cause, only that rule does.
+        if !one.named() && one.speaks() && !one.ruled {
             let at = index(at);
             let other = *first.entry(text_hash(&one.unnamed())).or_insert(at);
             forest.join(other, at, Reason::SameWords);
