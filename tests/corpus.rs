@@ -1,7 +1,6 @@
 //! The corpus of planted node e2e failures: made from causes by a seeded generator, and how well rules know it.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test that cannot read its fixtures must fail"
 )]
 

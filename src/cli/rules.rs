@@ -76,7 +76,14 @@ pub fn run(args: RulesArgs, globals: &Globals) -> Result<ExitCode, CliError> {
             files,
             profile,
             fixtures,
-        } => check(Own { rules: files, profile }, fixtures.as_deref(), globals),
+        } => check(
+            Own {
+                rules: files,
+                profile,
+            },
+            fixtures.as_deref(),
+            globals,
+        ),
         RulesCommand::Explain { own, files } => explain(&load(&own)?, &files, globals),
         RulesCommand::Again { own, runs } => again::again(&own, &runs, globals),
     }

@@ -231,16 +231,31 @@ pub fn token_digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.trim().as_bytes()).into()
 }
 
-fn refusal(status: StatusCode, error: &str, hint: &str) -> Response {
-    (
+/// An answer that is no result, with what to do instead.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    error: String,
+    hint: &'static str,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({"error": self.error, "hint": self.hint});
+        (self.status, Json(body)).into_response()
+    }
+}
+
+fn refusal(status: StatusCode, error: &str, hint: &'static str) -> Refusal {
+    Refusal {
         status,
-        Json(serde_json::json!({"error": error, "hint": hint})),
-    )
-        .into_response()
+        error: error.to_owned(),
+        hint,
+    }
 }
 
 impl Face {
-    fn allows(&self, headers: &HeaderMap) -> Result<(), Response> {
+    fn allows(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let given = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -264,7 +279,7 @@ impl Face {
     async fn order<T>(
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Order,
-    ) -> Result<T, Response> {
+    ) -> Result<T, Refusal> {
         let gone = || {
             refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -304,7 +319,7 @@ async fn metrics(Shared(face): Shared<Arc<Face>>) -> Response {
     ([(header::CONTENT_TYPE, kind)], face.metrics.text()).into_response()
 }
 
-async fn queue(Shared(face): Shared<Arc<Face>>) -> Result<Json<Shows>, Response> {
+async fn queue(Shared(face): Shared<Arc<Face>>) -> Result<Json<Shows>, Refusal> {
     let standing = face.order(Order::Standing).await?;
     Ok(Json(shown(&standing)))
 }
@@ -325,7 +340,7 @@ async fn run(
     Shared(face): Shared<Arc<Face>>,
     headers: HeaderMap,
     Json(body): Json<RunBody>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     face.allows(&headers)?;
     let id = face
         .order(|answer| Order::Run {
@@ -352,7 +367,7 @@ async fn cancel(
     Path(id): Path<i64>,
     headers: HeaderMap,
     Json(body): Json<CancelBody>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     face.allows(&headers)?;
     let done = face
         .order(|answer| Order::Cancel {
@@ -385,7 +400,7 @@ async fn pause(
     Shared(face): Shared<Arc<Face>>,
     headers: HeaderMap,
     Json(body): Json<PauseBody>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     face.allows(&headers)?;
     let duration = SignedDuration::from_hours(body.hours.into()).min(LONGEST_PAUSE);
     face.order(|answer| Order::Pause {
@@ -409,7 +424,7 @@ async fn resume(
     Shared(face): Shared<Arc<Face>>,
     headers: HeaderMap,
     Json(body): Json<ResumeBody>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     face.allows(&headers)?;
     let was = face
         .order(|answer| Order::Resume {
@@ -420,7 +435,7 @@ async fn resume(
     Ok(Json(serde_json::json!({"was-paused": was})).into_response())
 }
 
-async fn drain(Shared(face): Shared<Arc<Face>>, headers: HeaderMap) -> Result<Response, Response> {
+async fn drain(Shared(face): Shared<Arc<Face>>, headers: HeaderMap) -> Result<Response, Refusal> {
     face.allows(&headers)?;
     face.order(Order::Drain).await?;
     Ok(Json(serde_json::json!({"draining": true})).into_response())

@@ -232,7 +232,7 @@ mod tests {
         );
         // The kubelet's log says the same, and is what the cause rests on.
         let log = "E1120 12:03:02.710098     873 kubelet.go:3262] \"Container runtime network not ready\" networkReady=\"NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized\"\n";
-        let logs = Artifacts::new(vec![Artifact::new("kubelet.log", &log.repeat(4))]);
+        let logs = Artifacts::new(vec![Artifact::new("kubelet.log", log.repeat(4))]);
         let cause = crate::verdict::classify(&stop, &logs);
         assert_eq!(cause.rule.as_deref(), Some("cni-not-ready"));
         assert!(cause.summary.contains("never became Ready"));

@@ -205,13 +205,16 @@ fn near_names(all: &[Signature], forest: &mut Forest) {
     for (at, one) in all.iter().enumerate() {
         if one.named()
             && one.reason.is_none()
-            && !one.site.is_empty()
+            && (!one.site.is_empty() || names_a_thing(one.own_words()))
             && (telling(&one.expectation) || !one.own_words().is_empty())
         {
-            buckets
-                .entry(text_hash(&one.unnamed()))
-                .or_default()
-                .push(index(at));
+            // What names a thing (a quoted value) is the same whatever the test is called, and whatever was there instead.
+            let key = if names_a_thing(one.own_words()) {
+                text_hash(&format!("{}|{:?}|{}", one.site, one.verb, one.desc))
+            } else {
+                text_hash(&one.unnamed())
+            };
+            buckets.entry(key).or_default().push(index(at));
         }
     }
     for mut bucket in buckets.into_values() {
@@ -224,7 +227,6 @@ fn near_names(all: &[Signature], forest: &mut Forest) {
             .map(|at| words(&all[*at as usize].name))
             .collect();
         for a in 0..bucket.len() {
-            // What names a thing (a quoted value, a path) is the same whatever the test is called.
             let specific = names_a_thing(all[bucket[a] as usize].own_words());
             for b in a + 1..bucket.len().min(a + 33) {
                 if specific || similarity(&names[a], &names[b]) >= NEAR_NAME {

@@ -1,6 +1,6 @@
 //! A history that never was: every night each lane has a run, and some specs fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use bellwether::{
     history::{
@@ -47,10 +47,11 @@ pub fn fill(state: &Utf8Path) -> Result<BTreeMap<Digest, Vec<String>>> {
     for number in 0..LANES * NIGHTS {
         let (run, list) = night(number, 0.003);
         let digest = packed::list_digest(&list);
-        if !lists.contains_key(&digest) {
+        if let Entry::Vacant(new) = lists.entry(digest) {
             let text = serde_json::to_vec(&list)?;
-            fs_err::write(state.join("specs").join(format!("{digest}.json")), text)?;
-            lists.insert(digest, list);
+            let file = format!("{}.json", new.key());
+            fs_err::write(state.join("specs").join(file), text)?;
+            new.insert(list);
         }
         let folder = state.join("runs").join(run.run.to_string());
         fs_err::create_dir_all(&folder)?;
