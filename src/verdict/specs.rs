@@ -233,12 +233,12 @@ fn own(spec: &SpecResult, quote: Option<EvidenceLine>) -> Cause {
         .collect();
     let said = failure.map(|failure| shorten(failure.message.trim(), 300));
     let said = said.filter(|said| !said.is_empty());
-    let summary = said.unwrap_or_else(|| format!("The spec ended {}", spec.outcome));
-    let class = if evidence.is_empty() {
+    let class = if evidence.is_empty() && said.is_none() {
         Class::NoEvidence
     } else {
         Class::Assertion
     };
+    let summary = said.unwrap_or_else(|| format!("The spec ended {}", spec.outcome));
     Cause {
         phase: Phase::Spec,
         class,
