@@ -22,6 +22,7 @@ use super::{
     state::{RunState, Scope, seconds_between},
     steps::{self, Outputs},
     store::Store,
+    unchanged::{self, Before, Standing},
 };
 use crate::{
     build::cache::Cache,
@@ -156,15 +157,26 @@ impl Engine<'_> {
             None => {}
             Some(Err(cause)) => self.stop_all(&cause),
             Some(Ok(resolved)) => {
-                if if_changed && let Some((folder, exit)) = self.same_again(&resolved.candidates) {
-                    // A run that found nothing to do leaves nothing.
-                    if let Err(error) = fs_err::remove_dir_all(self.folder.path()) {
-                        tracing::warn!("{error}");
+                self.record.notes = resolved.notes;
+                let before = if_changed
+                    .then(|| self.same_again(&resolved.candidates))
+                    .flatten();
+                match before {
+                    Some((folder, exit, Standing::Stands)) => {
+                        // A run that found nothing to do leaves nothing.
+                        if let Err(error) = fs_err::remove_dir_all(self.folder.path()) {
+                            tracing::warn!("{error}");
+                        }
+                        return Ok(Finished::Unchanged { folder, exit });
                     }
-                    return Ok(Finished::Unchanged { folder, exit });
+                    Some((folder, _, Standing::Void(reason))) => {
+                        let run = folder.path().file_name().unwrap_or_default();
+                        let note = format!("nothing moved since {run}, and yet it ran: {reason}");
+                        self.record.notes.push(note);
+                    }
+                    Some((_, _, Standing::Moved)) | None => {}
                 }
                 self.record.candidates = resolved.candidates;
-                self.record.notes = resolved.notes;
                 for candidate in &self.record.candidates {
                     self.context.log.add(EventKind::CandidateResolved {
                         pairing: candidate.pairing.clone(),
@@ -234,21 +246,21 @@ impl Engine<'_> {
         }
     }
 
-    /// The profile's last run, when it ran to its end with the same profile and the same candidates.
-    fn same_again(&self, candidates: &[Candidate]) -> Option<(EvidenceDir, ExitCode)> {
-        let digests = |candidates: &[Candidate]| -> Vec<_> {
-            candidates.iter().map(Candidate::digest).collect()
-        };
+    /// The profile's last run with what it is worth for these candidates.
+    fn same_again(&self, candidates: &[Candidate]) -> Option<(EvidenceDir, ExitCode, Standing)> {
         let (folder, summary) = finish::past(&self.context.store, &self.record.profile.name, 1)
             .into_iter()
             .find(|(_, summary)| summary.run != self.record.run)?;
-        let before: RunRecord = folder.read_json(record::FILE).ok()?;
-        let interrupted = RunState::load(folder.path()).ok()?.interrupted.is_some();
-        // A run of fewer lanes, or of one that was cut short, says nothing about this one.
-        let same = !interrupted
-            && before.profile == self.record.profile
-            && digests(&summary.candidates) == digests(candidates);
-        same.then_some((folder, summary.exit))
+        let record: RunRecord = folder.read_json(record::FILE).ok()?;
+        let before = Before {
+            profile: &record.profile,
+            summary: &summary,
+            interrupted: RunState::load(folder.path()).ok()?.interrupted.is_some(),
+        };
+        let profile = &self.record.profile;
+        let version = env!("CARGO_PKG_VERSION");
+        let standing = unchanged::standing(&before, profile, candidates, version, clock::now());
+        Some((folder, summary.exit, standing))
     }
 
     /// Steps and lanes, side by side where they can be.

@@ -25,6 +25,7 @@ pub mod state;
 mod steps;
 pub mod store;
 mod suite_run;
+mod unchanged;
 
 use std::sync::Arc;
 
