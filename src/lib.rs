@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod daemon;
 pub mod evidence;
+pub mod github;
 pub mod history;
 pub mod ignition;
 pub mod image;

@@ -27,13 +27,14 @@ const ENGINES: [&str; 2] = ["run", "bisect"];
 const FACES: [&str; 4] = ["cli", "daemon", "web", "operator"];
 
 /// Folders and files that never touch the world.
-const PURE: [&str; 22] = [
+const PURE: [&str; 23] = [
     "src/model",
     "src/plan",
     "src/ignition",
     "src/verdict",
     "src/triage",
     "src/daemon/schedule",
+    "src/github/trigger",
     "src/history/codes.rs",
     "src/history/pack.rs",
     "src/history/packed.rs",
