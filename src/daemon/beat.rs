@@ -474,19 +474,12 @@ impl<R: Runs> Beat<R> {
             held: self.held.iter().cloned().collect(),
             paused: BTreeMap::new(),
         };
-        const CLASSES: [Class; 5] = [
-            Class::PullRequest,
-            Class::Manual,
-            Class::Nightly,
-            Class::Bisect,
-            Class::Backfill,
-        ];
         for pause in self.state.pauses(now)? {
             let reason = format!(
                 "{} until {} (by {})",
                 pause.reason, pause.until, pause.author
             );
-            for class in CLASSES {
+            for class in Class::ALL {
                 if pause.what == "*" || pause.what == class_pause(class) {
                     policy.held.insert(class, reason.clone());
                 }

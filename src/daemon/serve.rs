@@ -310,17 +310,10 @@ impl Daemon {
 /// What a disk that fills up holds back.
 fn watermarks(used: f64) -> Vec<(Class, String)> {
     let reason = format!("the disk is {:.0} % full", used * 100.0);
-    let all = [
-        Class::Backfill,
-        Class::Bisect,
-        Class::Nightly,
-        Class::Manual,
-        Class::PullRequest,
-    ];
-    let held = if used >= WATERMARKS[1] {
-        &all[..]
+    let held: &[Class] = if used >= WATERMARKS[1] {
+        &Class::ALL
     } else if used >= WATERMARKS[0] {
-        &all[..1]
+        &[Class::Backfill]
     } else {
         &[]
     };

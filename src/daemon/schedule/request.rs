@@ -60,6 +60,17 @@ pub enum Class {
     Backfill,
 }
 
+impl Class {
+    /// Every one of them, most urgent first.
+    pub const ALL: [Self; 5] = [
+        Self::PullRequest,
+        Self::Manual,
+        Self::Nightly,
+        Self::Bisect,
+        Self::Backfill,
+    ];
+}
+
 impl Trigger {
     /// Its class.
     #[must_use]

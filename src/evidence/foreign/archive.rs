@@ -151,22 +151,32 @@ fn untar(collector: &mut Collector, at: At<'_>, reader: &mut dyn Read) {
         }
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let (path, why) = entry_name(&path);
-        let name = format!("{}/{path}", at.name);
         let special = (!kind.is_file() && !kind.is_contiguous() && !kind.is_gnu_sparse())
             .then(|| "it is a link or a device".to_owned());
-        if let Some(why) = why.or(special).or_else(|| sniff::unwanted(&path, false)) {
-            collector.skip(&name, why);
-            continue;
-        }
-        take(
+        member(collector, at, &path, why.or(special), &mut entry);
+    }
+}
+
+/// Takes one member of an archive, unless `refused` or its name says why not.
+fn member(
+    collector: &mut Collector,
+    at: At<'_>,
+    path: &str,
+    refused: Option<String>,
+    entry: &mut dyn Read,
+) {
+    let name = format!("{}/{path}", at.name);
+    match refused.or_else(|| sniff::unwanted(path, false)) {
+        Some(why) => collector.skip(&name, why),
+        None => take(
             collector,
             At {
                 name: &name,
                 explicit: false,
                 nested: at.nested + 1,
             },
-            &mut entry,
-        );
+            entry,
+        ),
     }
 }
 
@@ -194,21 +204,8 @@ pub(super) fn unzip(collector: &mut Collector, at: At<'_>, source: impl Read + S
             continue;
         }
         let (path, why) = entry_name(entry.name());
-        let name = format!("{}/{path}", at.name);
         let special = entry.is_symlink().then(|| "it is a link".to_owned());
-        if let Some(why) = why.or(special).or_else(|| sniff::unwanted(&path, false)) {
-            collector.skip(&name, why);
-            continue;
-        }
-        take(
-            collector,
-            At {
-                name: &name,
-                explicit: false,
-                nested: at.nested + 1,
-            },
-            &mut entry,
-        );
+        member(collector, at, &path, why.or(special), &mut entry);
     }
 }
 
