@@ -431,6 +431,15 @@ pub enum SuiteKind {
 }
 
 impl SuiteKind {
+    /// The regular expressions of specs to run; none of them: all.
+    #[must_use]
+    pub fn focus(&self) -> &[String] {
+        match self {
+            Self::Ginkgo(settings) => &settings.focus,
+            Self::CriLifecycle(settings) => &settings.focus,
+        }
+    }
+
     /// The regular expressions of specs to run and of specs to leave out.
     pub const fn selection(&mut self) -> (&mut Vec<String>, &mut Vec<String>) {
         match self {

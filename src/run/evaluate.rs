@@ -64,11 +64,25 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         examine(lane, &folder, &state, stop, &rules, expects)
     };
     cell.attempts = attempt;
+    // A further try asks for single specs; only the lane's own attempt has the profile's suite.
+    if attempt == 1 {
+        cell.notes.extend(unselected(run, lane, &folder));
+    }
     keep(&folder, &cell);
     if let Err(error) = folder.write_json(CAUSES_FILE, &causes) {
         tracing::error!("cannot keep the causes of {}: {error}", lane.id);
     }
     cell
+}
+
+/// What the profile's suite asks for and does not have.
+fn unselected(run: &EvidenceDir, lane: &Lane, folder: &EvidenceDir) -> Vec<String> {
+    let record: Option<RunRecord> = run.read_json(record::FILE).ok();
+    let plan: Option<SuitePlan> = folder.read_json(PLAN_FILE).ok();
+    (record.as_ref())
+        .and_then(|record| record.profile.suite(&lane.suite))
+        .zip(plan)
+        .map_or_else(Vec::new, |(suite, plan)| verdict::unselected(suite, &plan))
 }
 
 /// How long an attempt and its suite took. Until its first phase an attempt only waits for its machine.

@@ -21,6 +21,7 @@ mod scan;
 mod signature;
 mod specs;
 mod text;
+mod unselected;
 
 #[cfg(test)]
 mod tests;
@@ -48,3 +49,4 @@ pub use scan::{Match, fatal, matches};
 pub use signature::{normalised, signature};
 pub use specs::{LaneCauses, SpecCause, explain, explain_all, explain_all_with};
 pub use text::{EMPTY, MESSAGE, OUTPUT, RuleHit, class_of_text, class_of_text_with};
+pub use unselected::unselected;

@@ -125,8 +125,9 @@ pub fn arguments(
         "name": format!("{runtime}.log"),
         "journalctl": ["-u", runtime],
     });
+    // The kubelet is found beside the test binary: from 1.37 on the binary knows no `--k8s-bin-dir` any more
+    // (test/e2e_node/builder/build.go), and before that it looks there without it.
     all.extend([
-        format!("--k8s-bin-dir={folder}/ws"),
         format!("--container-runtime-endpoint={}", facts.runtime_endpoint),
         // The suite finds the runtime's process by its name: neither runtime writes a file with its number here.
         format!("--container-runtime-process-name={runtime}"),

@@ -10,8 +10,8 @@ use crate::{
         Accelerator, Blame, Cause, CellOutcome, Class, Confidence, ExitCode, Phase, PlannedSpec,
         Role, SpecName, SpecOutcome, SpecResult, SuitePlan,
     },
-    profile::Gate,
-    verdict::{CANCELLED, GateResult, GateState, cell_outcome, evaluate, exit_code},
+    profile::{self, Gate, Overrides},
+    verdict::{CANCELLED, GateResult, GateState, cell_outcome, evaluate, exit_code, unselected},
 };
 
 pub(super) const OUTCOMES: [SpecOutcome; 9] = [
@@ -418,4 +418,16 @@ fn an_emulated_run_says_nothing_about_hardware() {
     }
     // Nor does one in the past count.
     assert_eq!(judge("wall", gate(1e9), &[tcg], &kvm).n, 1);
+}
+
+#[test]
+fn a_focus_that_selects_nothing_is_said() {
+    let profile = profile::load("quickstart", &Overrides::default()).unwrap();
+    let mut suite = profile.suite("conformance").unwrap().clone();
+    *suite.kind.selection().0 = vec!["Pods should".into(), r"Gone \[Conformance\]".into()];
+    assert_eq!(
+        unselected(&suite, &plan(&["[sig-node] Pods should start", "Other"])),
+        [r"focus `Gone \[Conformance\]` selects no spec: was the spec renamed?"]
+    );
+    assert_eq!(unselected(&suite, &SuitePlan::default()), [""; 0]);
 }
