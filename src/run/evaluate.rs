@@ -43,12 +43,18 @@ pub async fn cell(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Sto
 
 fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> CellSummary {
     let folder = run.attempt(&lane.id, attempt);
-    let state = RunState::load(run.path())
+    let own = RunState::load(run.path())
         .ok()
         .and_then(|state| state.lanes.into_iter().find(|known| known.lane == lane.id))
-        .filter(|known| known.attempt == attempt)
+        .filter(|known| known.attempt == attempt);
+    let (own, state) = match own {
+        Some(state) => (true, Some(state)),
         // One that the lane's outcome does not depend on is known by its own events alone.
-        .or_else(|| LaneState::of_attempt(&folder, lane.id.clone(), attempt).ok());
+        None => {
+            let state = LaneState::of_attempt(&folder, lane.id.clone(), attempt);
+            (false, state.ok())
+        }
+    };
     let Some(state) = state else {
         let why = "the attempt's events cannot be read".to_owned();
         let mut cell = CellSummary::new(lane.clone(), unreadable(why));
@@ -65,7 +71,8 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
     };
     cell.attempts = attempt;
     // A further try asks for single specs; only the lane's own attempt has the profile's suite.
-    if attempt == 1 {
+    if own {
+        cell.notes.extend(lost_before(run, lane, attempt));
         cell.notes.extend(unselected(run, lane, &folder));
     }
     keep(&folder, &cell);
@@ -73,6 +80,20 @@ fn judge(run: &EvidenceDir, lane: &Lane, attempt: u32, stop: Option<Stop>) -> Ce
         tracing::error!("cannot keep the causes of {}: {error}", lane.id);
     }
     cell
+}
+
+/// A sentence for each of the lane's earlier attempts that was lost to the host.
+fn lost_before(run: &EvidenceDir, lane: &Lane, attempt: u32) -> Vec<String> {
+    let earlier = |attempt: u32| {
+        let folder = run.attempt(&lane.id, attempt);
+        let cell: CellSummary = folder.read_json(CELL_FILE).ok()?;
+        let cause = verdict::lost(&cell)?;
+        Some(format!(
+            "attempt {attempt} was lost in {}, so the lane ran again: {}",
+            cause.phase, cause.summary
+        ))
+    };
+    (1..attempt).filter_map(earlier).collect()
 }
 
 /// What the profile's suite asks for and does not have.

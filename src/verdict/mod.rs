@@ -13,6 +13,7 @@ mod gates;
 mod hopeless;
 mod load;
 mod logs;
+mod lost;
 mod merge;
 mod needle;
 mod outcome;
@@ -40,6 +41,7 @@ pub use gates::{GateResult, GateState, METRICS, evaluate};
 pub use hopeless::{Hopeless, Network, hopeless};
 pub use load::load;
 pub use logs::{Artifact, Artifacts, Line};
+pub use lost::lost;
 pub use merge::merge;
 pub use outcome::cell_outcome;
 pub use rules::{

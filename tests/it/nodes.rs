@@ -27,6 +27,32 @@ fn snapshots(cache: &Utf8Path) -> Vec<Utf8PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lane_whose_machine_was_lost_runs_again_once() {
+    let mut world = World::fresh();
+    world.cold = true;
+    world.machines.boots_dead.store(1, Ordering::SeqCst);
+    let ran = world.run(&one_lane("main")).await;
+    assert_eq!(ran.cell().outcome, CellOutcome::Passed, "{:#?}", ran.cell());
+    assert_eq!((ran.cell().attempts, world.machines.started()), (2, 2));
+    let [note] = ran.cell().notes.as_slice() else {
+        panic!("{:?}", ran.cell().notes);
+    };
+    assert!(
+        note.starts_with("attempt 1 was lost in ") && note.contains("the guest powered itself off"),
+        "{note}"
+    );
+    let events = ran.text("main.plain.runc.conformance/1/events.jsonl");
+    assert!(events.contains(r#""event":"attempt-stopped""#), "{events}");
+    assert!(ran.text("report.html").contains("attempt 1 was lost"));
+
+    world.machines.boots_dead.store(9, Ordering::SeqCst);
+    let ran = world.run(&one_lane("main")).await;
+    assert_eq!(ran.summary.exit, ExitCode::Infra);
+    assert_eq!((ran.cell().attempts, world.machines.started()), (2, 4));
+    assert_eq!(left::processes(&world.folder), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_booted_once_and_restored_until_its_snapshot_breaks() {
     let mut world = World::fresh();
     let overrides = one_lane("main");

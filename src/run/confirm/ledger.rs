@@ -33,6 +33,8 @@ struct Inner {
     chosen: BTreeSet<(LaneId, SpecName)>,
     /// By lane, the last attempt that was given away.
     attempts: BTreeMap<LaneId, u32>,
+    /// By lane, the attempt that its outcome is from.
+    own: BTreeMap<LaneId, u32>,
 }
 
 /// Counts the wall time of a try, whenever it ends.
@@ -130,9 +132,21 @@ impl Ledger {
     /// The number of the lane's next attempt.
     pub fn attempt(&self, lane: &LaneId) -> u32 {
         let mut inner = self.inner();
-        let last = inner.attempts.entry(lane.clone()).or_insert(1);
+        let last = inner.attempts.entry(lane.clone()).or_default();
         *last += 1;
         *last
+    }
+
+    /// The number of the lane's next attempt, which its outcome is from.
+    pub fn own_attempt(&self, lane: &LaneId) -> u32 {
+        let attempt = self.attempt(lane);
+        self.inner().own.insert(lane.clone(), attempt);
+        attempt
+    }
+
+    /// The attempt that the lane's outcome is from.
+    pub fn own(&self, lane: &LaneId) -> u32 {
+        self.inner().own.get(lane).copied().unwrap_or(1)
     }
 
     /// Takes in what an attempt says of these specs.

@@ -45,7 +45,8 @@ pub async fn confirm(
 ) {
     let run = context.log.folder();
     let judged = |(planned, _): &(PlannedLane, LaneParts)| {
-        let folder = run.attempt(&planned.lane.id, 1);
+        let lane = &planned.lane.id;
+        let folder = run.attempt(lane, context.again.own(lane));
         folder.read_json(evaluate::CELL_FILE).ok()
     };
     let cells: Vec<CellSummary> = lanes.iter().filter_map(judged).collect();

@@ -27,6 +27,7 @@ use crate::{
     plan::{self, PlannedLane},
     profile::{Node, Sandboxer, Suite},
     runtime::{self, Kind},
+    verdict,
 };
 
 /// How much longer everything may take under emulation than with KVM.
@@ -62,6 +63,9 @@ pub struct Kubernetes {
     pub version: String,
 }
 
+/// A lane whose attempts are lost to the host is tried so often.
+const ATTEMPTS: u32 = 2;
+
 /// How an attempt ended early.
 enum Early {
     /// A station saw it stop.
@@ -76,20 +80,26 @@ impl From<Stop> for Early {
     }
 }
 
-/// Runs one attempt and judges it. Never fails: whatever goes wrong is the cell's outcome.
-pub async fn run(context: &Context, planned: &PlannedLane, parts: &LaneParts) -> CellSummary {
-    let (lane, attempt) = (&planned.lane, 1);
-    context.log.add(EventKind::LaneStarted {
-        lane: lane.id.clone(),
-        attempt,
-    });
-    let cell = attempt_at(context, planned, parts, attempt, None).await;
-    context.log.add(EventKind::LaneFinished {
-        lane: lane.id.clone(),
-        attempt,
-        outcome: cell.outcome.clone(),
-    });
-    cell
+/// Runs a lane and judges it: one attempt, and another one if the first was lost to the host. Never fails: whatever goes
+/// wrong is the cell's outcome.
+pub async fn run(context: &Context, planned: &PlannedLane, parts: &LaneParts) {
+    let lane = &planned.lane;
+    for _ in 0..ATTEMPTS {
+        let attempt = context.again.own_attempt(&lane.id);
+        context.log.add(EventKind::LaneStarted {
+            lane: lane.id.clone(),
+            attempt,
+        });
+        let cell = attempt_at(context, planned, parts, attempt, None).await;
+        context.log.add(EventKind::LaneFinished {
+            lane: lane.id.clone(),
+            attempt,
+            outcome: cell.outcome.clone(),
+        });
+        if verdict::lost(&cell).is_none() || context.cancel.is_cancelled() {
+            break;
+        }
+    }
 }
 
 /// One more attempt, with another form of the lane's suite. The lane's own outcome does not depend on it.

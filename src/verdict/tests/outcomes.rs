@@ -11,7 +11,9 @@ use crate::{
         Role, SpecName, SpecOutcome, SpecResult, SuitePlan,
     },
     profile::{self, Gate, Overrides},
-    verdict::{CANCELLED, GateResult, GateState, cell_outcome, evaluate, exit_code, unselected},
+    verdict::{
+        CANCELLED, GateResult, GateState, cell_outcome, evaluate, exit_code, lost, unselected,
+    },
 };
 
 pub(super) const OUTCOMES: [SpecOutcome; 9] = [
@@ -430,4 +432,43 @@ fn a_focus_that_selects_nothing_is_said() {
         [r"focus `Gone \[Conformance\]` selects no spec: was the spec renamed?"]
     );
     assert_eq!(unselected(&suite, &SuitePlan::default()), [""; 0]);
+}
+
+#[test]
+fn only_what_the_host_broke_before_the_suite_is_lost() {
+    let stopped = |phase, class, blame, rule: Option<&str>| {
+        let cause = Cause {
+            phase,
+            class,
+            blame,
+            confidence: Confidence::Likely,
+            summary: "it ended".to_owned(),
+            evidence: Vec::new(),
+            rule: rule.map(str::to_owned),
+            hint: None,
+        };
+        let mut cell = cell("a", CellOutcome::Failed);
+        cell.outcome = CellOutcome::Stopped {
+            cause: Box::new(cause),
+        };
+        lost(&cell).is_some()
+    };
+    use {Blame::Environment, Class::Infra};
+    assert!(stopped(Phase::Boot, Infra, Environment, None));
+    assert!(stopped(
+        Phase::SuiteStart,
+        Infra,
+        Environment,
+        Some("stop-machine-gone")
+    ));
+    assert!(!stopped(Phase::Spec, Infra, Environment, None), "specs ran");
+    assert!(!stopped(Phase::Boot, Infra, Environment, Some(CANCELLED)));
+    assert!(!stopped(Phase::Boot, Infra, Blame::NodeImage, None));
+    assert!(!stopped(
+        Phase::RuntimeReady,
+        Class::RuntimeDown,
+        Environment,
+        None
+    ));
+    assert!(lost(&cell("a", CellOutcome::Failed)).is_none());
 }

@@ -42,6 +42,8 @@ pub struct FakeHypervisor {
     folder: Utf8PathBuf,
     started: AtomicU32,
     restored: AtomicU32,
+    /// So many of the next machines that boot end at once.
+    pub boots_dead: AtomicU32,
     /// Whether restored machines end at once.
     pub restores_dead: AtomicBool,
     running: Mutex<Vec<FakeControl>>,
@@ -84,6 +86,7 @@ impl FakeHypervisor {
             folder: folder.into(),
             started: AtomicU32::new(0),
             restored: AtomicU32::new(0),
+            boots_dead: AtomicU32::new(0),
             restores_dead: AtomicBool::new(false),
             running: Mutex::default(),
         }
@@ -180,6 +183,11 @@ impl FakeHypervisor {
         let (_, text) =
             runtime.ok_or_else(|| std::io::Error::other("the config starts no runtime"))?;
         machine.start_runtime(text, spec)?;
+        let ordering = Ordering::SeqCst;
+        let dead = (self.boots_dead).fetch_update(ordering, ordering, |left| left.checked_sub(1));
+        if dead.is_ok() {
+            machine.control.power_off();
+        }
         machine.first_boot_is_over().await;
         self.running.lock().unwrap().push(machine.control.clone());
         Ok(machine)
